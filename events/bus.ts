@@ -1,0 +1,27 @@
+import type { PoolEvent } from "./schema.ts";
+
+export type BusStatus =
+	| { readonly t: "connected" }
+	| {
+			readonly t: "disconnected" /** For /readyz and logs; never holds a credential. */;
+			readonly reason: string;
+	  };
+
+/**
+ * Carries events from proxies to scalers, at most once. Nothing is queued while the bus is away: a snapshot is
+ * absolute, so whoever missed some is right again with the next.
+ */
+export interface Bus {
+	readonly status: BusStatus;
+	/** Called on each change of `status`. Returns the function that stops it. */
+	onStatus(listener: (status: BusStatus) => void): () => void;
+	/** Sends to every subscriber; does nothing while disconnected. Never throws. */
+	publish(event: PoolEvent): void;
+	/** Every event of every namespace and pool, already validated. */
+	subscribe(listener: (event: PoolEvent) => void): () => void;
+	/** Asks every proxy to publish its `proxy.state` of each pool. */
+	askForStates(): void;
+	onAskForStates(listener: () => void): () => void;
+	/** Sends what was published and leaves. */
+	close(): Promise<void>;
+}

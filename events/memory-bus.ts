@@ -1,0 +1,33 @@
+import { Listeners } from "../common/listeners.ts";
+import type { Bus, BusStatus } from "./bus.ts";
+import type { PoolEvent } from "./schema.ts";
+
+/** The bus of a single process (`buildkit-scaler local` without --nats): always connected. */
+export class MemoryBus implements Bus {
+	readonly status: BusStatus = { t: "connected" };
+	readonly #events = new Listeners<[PoolEvent]>();
+	readonly #asks = new Listeners<[]>();
+
+	onStatus(): () => void {
+		return () => {};
+	}
+
+	publish(event: PoolEvent): void {
+		// Delivered later, as a network would: a publisher never runs a subscriber's code inside its own.
+		queueMicrotask(() => this.#events.emit(event));
+	}
+
+	subscribe(listener: (event: PoolEvent) => void): () => void {
+		return this.#events.add(listener);
+	}
+
+	askForStates(): void {
+		queueMicrotask(() => this.#asks.emit());
+	}
+
+	onAskForStates(listener: () => void): () => void {
+		return this.#asks.add(listener);
+	}
+
+	async close(): Promise<void> {}
+}

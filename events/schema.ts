@@ -1,0 +1,99 @@
+/**
+ * What proxies tell the world: CloudEvents 1.0 whose data carries the sender's snapshot.
+ * This file is the contract; docs/events.md explains it.
+ */
+import { z } from "zod";
+
+/** How long a snapshot is believed after it was received. */
+export const leaseMs = 15_000;
+/** How often a proxy repeats its state when nothing changes: three heartbeats fit in a lease. */
+export const heartbeatMs = 5_000;
+
+/** Namespace and pool names become NATS subject tokens and metric labels, so they are DNS labels (RFC 1123). */
+export const nameSchema = z
+	.string()
+	.max(63)
+	.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "must be a DNS label: lower-case letters, digits and '-'");
+
+const countSchema = z.int().min(0).max(1_000_000);
+const idSchema = z.string().min(1).max(253);
+
+/** Why a connection ended. Metric label, event field and documentation (docs/errors.md) use the same words. */
+export const closeReasons = [
+	// Never counted as a build: the bytes were not a BuildKit client's.
+	"noPreface",
+	"notHttp2",
+	"http1",
+	"tls",
+	"tooManyConnections",
+	// Counted, and ended before a daemon answered.
+	"clientGone",
+	"protocolError",
+	"heldTooMuch",
+	"noSettingsAck",
+	"waitTimeout",
+	"queueFull",
+	// Served.
+	"clientClosed",
+	"daemonClosed",
+	"clientFailed",
+	"daemonFailed",
+	// The proxy is going away.
+	"proxyStopping",
+] as const;
+export type CloseReason = (typeof closeReasons)[number];
+
+const daemonLoadSchema = z.object({
+	name: idSchema,
+	/** The StatefulSet ordinal, or null where daemons have no order. */
+	ordinal: countSchema.nullable(),
+	/** Builds on the daemon: assigned connections with traffic in both directions within the last 30 s. */
+	active: countSchema,
+	/** Silent connections: no build is behind them. */
+	idle: countSchema,
+	draining: z.boolean(),
+});
+
+/** A proxy's absolute state of one pool. Never an increment: a lost or repeated message cannot make counts drift. */
+const snapshotSchema = z.object({
+	proxy: idSchema,
+	/** Larger for each start of the same proxy: milliseconds since 1970 at its start. */
+	incarnation: z.int().min(0),
+	/** Grows by one with each event of this incarnation and pool. */
+	sequence: z.int().min(0),
+	/** Builds a daemon takes at once. */
+	capacity: z.int().min(1).max(10_000),
+	waiting: countSchema,
+	/** Age in ms of the longest wait, 0 when nobody waits. */
+	oldestWaitMs: z.int().min(0),
+	daemons: z.array(daemonLoadSchema).max(10_000),
+});
+
+const openedSchema = z.object({ id: idSchema, client: z.string().max(300) });
+const assignedSchema = z.object({ id: idSchema, daemon: idSchema, waitMs: z.int().min(0) });
+const closedSchema = z.object({
+	id: idSchema,
+	daemon: idSchema.nullable(),
+	reason: z.enum(closeReasons),
+	waitMs: z.int().min(0),
+	durationMs: z.int().min(0),
+	bytesFromClient: z.int().min(0),
+	bytesFromDaemon: z.int().min(0),
+});
+
+const pool = { namespace: nameSchema, pool: nameSchema, snapshot: snapshotSchema };
+
+/** One message of a proxy about one pool, tagged by its CloudEvents type. */
+export const poolEventSchema = z.discriminatedUnion("type", [
+	z.object({ type: z.literal("connection.opened"), ...pool, connection: openedSchema }),
+	z.object({ type: z.literal("connection.assigned"), ...pool, connection: assignedSchema }),
+	z.object({ type: z.literal("connection.closed"), ...pool, connection: closedSchema }),
+	z.object({ type: z.literal("proxy.state"), ...pool }),
+	z.object({ type: z.literal("proxy.stopped"), ...pool }),
+	z.object({ type: z.literal("daemon.draining"), ...pool, daemon: idSchema }),
+]);
+
+export type DaemonLoad = z.infer<typeof daemonLoadSchema>;
+export type Snapshot = z.infer<typeof snapshotSchema>;
+export type PoolEvent = z.infer<typeof poolEventSchema>;
+export type PoolEventType = PoolEvent["type"];
