@@ -1,0 +1,87 @@
+import {
+	chmodSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { GoModule } from "./catalog.ts";
+import { isExecutable, stampOf } from "./find.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { binDir, modulesDir, stampDir, systemPath, toolsDir } from "./paths.ts";
+import { withProgress } from "./progress.ts";
+import { runCommand } from "./run-command.ts";
+import { ToolError } from "./tool-error.ts";
+
+const BUILD_PREFIX = "build-";
+
+/** Builds a wrapper module's programs beside .tools/bin and moves them in when they are whole. */
+export async function buildModule(module: GoModule): Promise<void> {
+	const go = findGo();
+	const names = module.programs.join(", ");
+	if (go === undefined) {
+		throw new ToolError(
+			`cannot build ${names}: Go is not installed (no go on PATH nor in /usr/local/go/bin); install Go or put ${names} on PATH`,
+		);
+	}
+	const stamp = stampOf(module);
+	mkdirSync(toolsDir, { recursive: true });
+	removeLeftovers(BUILD_PREFIX);
+	const temporary = mkdtempSync(join(toolsDir, `${BUILD_PREFIX}${module.dir}-`));
+	try {
+		// A copy, so that no Go command can change the committed go.mod and go.sum.
+		const source = join(temporary, "source");
+		cpSync(join(modulesDir, module.dir), source, { recursive: true });
+		const output = join(temporary, "bin");
+		await withProgress(`building ${names} (${stamp})`, module.usualTime, () =>
+			runGoInstall(go, module, source, output),
+		);
+		for (const name of module.programs) moveIn(name, join(output, name), stamp, temporary);
+	} finally {
+		rmSync(temporary, { recursive: true, force: true });
+	}
+}
+
+async function runGoInstall(go: string, module: GoModule, cwd: string, gobin: string): Promise<void> {
+	const linking = ["-s", "-w"];
+	if (module.versionVariable !== undefined) linking.push(`-X ${module.versionVariable}=${module.version}`);
+	const tags = module.tags === undefined ? [] : ["-tags", module.tags];
+	const env = {
+		...process.env,
+		GOBIN: gobin,
+		// The user's own flags and workspace must not decide what is built.
+		GOFLAGS: "-mod=readonly -buildvcs=false",
+		GOWORK: "off",
+		CGO_ENABLED: module.cgo ? "1" : "0",
+	};
+	const args = ["install", "-trimpath", "-ldflags", linking.join(" "), ...tags, "tool"];
+	try {
+		await runCommand(go, args, { cwd, env });
+	} catch (error) {
+		if (!(error instanceof ToolError)) throw error;
+		const needs = module.needs === undefined ? "" : ` (it needs ${module.needs})`;
+		const what = `cannot build ${module.programs.join(", ")} from ${stampOf(module)}${needs}`;
+		throw new ToolError(`${what}: ${error.message}`, error.details);
+	}
+}
+
+// Renames within .tools: a reader, or a second run of this command, sees an old or a new file, never half a one.
+function moveIn(name: string, built: string, stamp: string, temporary: string): void {
+	if (!existsSync(built)) throw new ToolError(`the Go module of ${stamp} did not build ${name}`);
+	mkdirSync(binDir, { recursive: true });
+	mkdirSync(stampDir, { recursive: true });
+	chmodSync(built, 0o755);
+	renameSync(built, join(binDir, name));
+	const newStamp = join(temporary, `${name}.stamp`);
+	writeFileSync(newStamp, `${stamp}\n`);
+	renameSync(newStamp, join(stampDir, name));
+}
+
+function findGo(): string | undefined {
+	const dirs = [...systemPath(), "/usr/local/go/bin"];
+	return dirs.map((dir) => join(dir, "go")).find(isExecutable);
+}
