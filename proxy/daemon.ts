@@ -1,0 +1,22 @@
+/** Where a daemon listens: TCP, or a unix socket for a daemon on the same machine. */
+export type DaemonAddress =
+	| { readonly t: "tcp"; readonly host: string; readonly port: number }
+	| { readonly t: "unix"; readonly path: string };
+
+/** One buildkitd, as its source knows it. */
+export interface Daemon {
+	/** Unique in its pool and stable over restarts: a pod's name, or the address. */
+	readonly name: string;
+	readonly address: DaemonAddress;
+	/** The StatefulSet ordinal; null where daemons have no order. */
+	readonly ordinal: number | null;
+	/** A draining (or terminating) daemon gets no new builds. */
+	readonly draining: boolean;
+}
+
+/** Tells a pool which daemons exist. A daemon may be listed before it listens: the pool dials it eagerly. */
+export interface DaemonSource {
+	readonly daemons: readonly Daemon[];
+	/** Called after each change of `daemons`. Returns the function that stops it. */
+	onChange(listener: () => void): () => void;
+}
