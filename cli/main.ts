@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { ScalerError } from "../common/error.ts";
+import packageJson from "../package.json" with { type: "json" };
+import type { Command, Running } from "./command.ts";
+import { commandHelp, mainHelp } from "./help.ts";
+import { localCommand } from "./local.ts";
+import { proxyCommand } from "./proxy.ts";
+import { scalerCommand } from "./scaler.ts";
+
+const commands: readonly Command[] = [localCommand, proxyCommand, scalerCommand];
+
+/** Exit codes: clean stop, failure, wrong usage. */
+const exit = { clean: 0, failed: 1, usage: 2 } as const;
+
+async function main([name, ...argv]: readonly string[]): Promise<void> {
+	if (name === "--version") return print(`${packageJson.version}\n`);
+	if (name === "--help" || name === "-h") return print(mainHelp(commands));
+	const command = commands.find((candidate) => candidate.name === name);
+	if (command === undefined) {
+		const what = name === undefined ? "a command is needed" : `there is no command "${name.slice(0, 60)}"`;
+		throw new ScalerError("CONFIG_INVALID", `${what}; see buildkit-scaler --help`);
+	}
+	if (argv.includes("--help") || argv.includes("-h")) return print(commandHelp(command, command.options));
+	stopOnSignals(await command.start(argv, process.env));
+}
+
+/** The first signal lets builds end, the second does not. */
+function stopOnSignals(running: Running): void {
+	let stopping = false;
+	const stop = () => {
+		const stopped = stopping ? running.kill() : running.drain();
+		const code = stopping ? exit.failed : exit.clean;
+		stopping = true;
+		stopped.then(() => process.exit(code), fail);
+	};
+	process.on("SIGTERM", stop);
+	process.on("SIGINT", stop);
+}
+
+function print(text: string): void {
+	process.stdout.write(text);
+}
+
+/** One clear line, and the exit code that says whose mistake it was. */
+function fail(thrown: unknown): void {
+	const error = ScalerError.from(thrown);
+	process.stderr.write(`buildkit-scaler: ${error.message}\n`);
+	if (error.code === "INTERNAL")
+		process.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`);
+	process.exit(error.code === "CONFIG_INVALID" ? exit.usage : exit.failed);
+}
+
+main(process.argv.slice(2)).catch(fail);
