@@ -20,11 +20,13 @@ const idSchema = z.string().min(1).max(253);
 
 /** Why a connection ended. Metric label, event field and documentation (docs/errors.md) use the same words. */
 export const closeReasons = [
-	// Never counted as a build: the bytes were not a BuildKit client's.
+	// Never counted as a build: not a BuildKit client, or one that wants no daemon.
 	"noPreface",
 	"notHttp2",
 	"http1",
 	"tls",
+	"noRequest",
+	"daemonGone",
 	"tooManyConnections",
 	// Counted, and ended before a daemon answered.
 	"clientGone",

@@ -10,7 +10,7 @@ import type { Wire } from "./wire.ts";
  *        └───────────┴────────────┴──▶ failing ──────▲
  */
 export type ConnectionState =
-	/** Accepted; the client's preface is not complete. Not a build. */
+	/** Accepted; the client has not asked for anything yet. Not a build. */
 	| { readonly t: "opening"; readonly timer: Timer }
 	/** A build in the queue, held with its connection healthy. */
 	| { readonly t: "waiting" }

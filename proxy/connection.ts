@@ -3,6 +3,7 @@ import { ScalerError, unreachable } from "../common/error.ts";
 import type { CloseReason } from "../events/schema.ts";
 import { type AssignedDaemon, type ConnectionState, checkMove } from "./connection-state.ts";
 import { FirstFrame } from "./first-frame.ts";
+import { isOrphan } from "./first-request.ts";
 import { grpcFailure } from "./grpc-failure.ts";
 import { HoldReader, type HoldVerdict } from "./hold-reader.ts";
 import { earlySettings, goaway, type H2Error, h2Error, pingAck, settingsAck } from "./http2.ts";
@@ -12,7 +13,7 @@ import type { Wire } from "./wire.ts";
 
 /** What a connection tells the pool that it belongs to. */
 export interface ConnectionOwner {
-	/** The preface is complete: a build wants in. The owner assigns it a daemon, now or later, or fails it. */
+	/** The first request came: a build wants in. The owner assigns it a daemon, now or later, or fails it. */
 	admit(connection: Connection): void;
 	/** The daemon's first frame came. */
 	answered(connection: Connection, daemonName: string): void;
@@ -35,7 +36,7 @@ export class Connection {
 	readonly id: string;
 	readonly client: string;
 	readonly acceptedAt: number;
-	/** When its preface was complete; the place in the queue. */
+	/** When its first request came; the place in the queue. */
 	openedAt = 0;
 	/** When its wait ended: the daemon answered, or it was given up. */
 	servedAt: number | undefined;
@@ -45,6 +46,8 @@ export class Connection {
 	readonly #reader = new HoldReader();
 	#held: Buffer[] = [];
 	#heldBytes = 0;
+	/** Whether the preface was complete, and answered with our SETTINGS. */
+	#greeted = false;
 	readonly #openStreams = new Set<number>();
 	#ackTimer: Timer | undefined;
 	#waitTimer: Timer | undefined;
@@ -61,7 +64,7 @@ export class Connection {
 		this.#options = options;
 		this.#state = {
 			t: "opening",
-			timer: clock.after(limits.handshakeMs, () => this.#close("noPreface")),
+			timer: clock.after(limits.handshakeMs, () => this.#neverAsked()),
 		};
 		wire.attach({
 			onBytes: (bytes) => this.#clientBytes(bytes),
@@ -146,7 +149,9 @@ export class Connection {
 		if (t === "closed") return;
 		switch (verdict.t) {
 			case "preface":
-				return this.#opened();
+				return this.#greet();
+			case "request":
+				return this.#requested(verdict.headers);
 			case "keep":
 				return this.#keep(verdict.bytes);
 			case "settingsAck":
@@ -161,24 +166,39 @@ export class Connection {
 				this.#openStreams.delete(verdict.streamId);
 				return;
 			case "refuse":
-				if (t === "opening") return this.#close(verdict.reason);
+				if (!this.#greeted) return this.#close(verdict.reason);
 				return this.#goaway(verdict.reason, verdict.code, verdict.message);
 			default:
 				return unreachable(verdict);
 		}
 	}
 
-	/** The preface is complete: the client is answered at once and waits as long as we like from here on. */
-	#opened(): void {
-		const { clock, limits, owner, maxWaitMs } = this.#options;
-		this.openedAt = clock.now();
+	/** The preface is complete: the client is answered at once, and from here on waits as long as we like. */
+	#greet(): void {
+		const { clock, limits } = this.#options;
+		this.#greeted = true;
 		this.#wire.write(earlySettings);
 		this.#ackTimer = clock.after(limits.handshakeMs, () =>
 			this.#goaway("noSettingsAck", h2Error.settingsTimeout, "no SETTINGS ACK"),
 		);
+	}
+
+	/** The client wants something: this is a build, unless it belongs to one that is over. */
+	#requested(headers: ReadonlyMap<string, string>): void {
+		if (this.#state.t !== "opening") return;
+		const { clock, owner, maxWaitMs } = this.#options;
+		if (isOrphan(headers)) {
+			return this.fail("daemonGone", "buildkit-scaler: the daemon of this build is gone");
+		}
+		this.openedAt = clock.now();
 		this.#waitTimer = clock.after(maxWaitMs, () => this.fail("waitTimeout", waitTimeoutMessage(maxWaitMs)));
 		this.#setState({ t: "waiting" });
 		owner.admit(this);
+	}
+
+	#neverAsked(): void {
+		if (this.#greeted) this.#goaway("noRequest", h2Error.noError, "no request");
+		else this.#close("noPreface");
 	}
 
 	#keep(bytes: Uint8Array): void {
@@ -257,14 +277,14 @@ export class Connection {
 			state.daemon.wire.end();
 		} else if (state.t !== "closed") {
 			// A client that waits for an answer never half-closes: it was killed or gave up.
-			this.#close(goneReason(state));
+			this.#close(goneReason(state, this.#greeted));
 		}
 	}
 
 	#clientClosed(error: Error | undefined): void {
 		const state = this.#state;
 		if (state.t === "closed") return;
-		if (state.t !== "live") return this.#close(goneReason(state));
+		if (state.t !== "live") return this.#close(goneReason(state, this.#greeted));
 		if (this.#endedBy === undefined)
 			return this.#close(error === undefined ? "clientClosed" : "clientFailed");
 		this.#close(this.#endedBy === "client" ? "clientClosed" : "daemonClosed");
@@ -329,9 +349,10 @@ export class Connection {
 	}
 }
 
-function goneReason(state: ConnectionState): CloseReason {
+function goneReason(state: ConnectionState, greeted: boolean): CloseReason {
 	if (state.t === "failing") return state.reason;
-	return state.t === "opening" ? "noPreface" : "clientGone";
+	if (state.t !== "opening") return "clientGone";
+	return greeted ? "noRequest" : "noPreface";
 }
 
 function waitTimeoutMessage(maxWaitMs: number): string {

@@ -1,5 +1,6 @@
 import { ScalerError } from "../common/error.ts";
 import type { CloseReason } from "../events/schema.ts";
+import { FirstBlock } from "./first-block.ts";
 import {
 	clientPreface,
 	flag,
@@ -21,6 +22,8 @@ export type HoldVerdict =
 	| { readonly t: "ping"; readonly payload: Uint8Array }
 	/** The client's answer to the early SETTINGS: exactly one, and not kept, for the daemon never sent them. */
 	| { readonly t: "settingsAck" }
+	/** The client's first request; what it asks for tells who it is. Comes once. */
+	| { readonly t: "request"; readonly headers: ReadonlyMap<string, string> }
 	/** The client opened a stream, which will want an answer. */
 	| { readonly t: "streamOpened"; readonly streamId: number }
 	| { readonly t: "streamReset"; readonly streamId: number }
@@ -51,6 +54,8 @@ export class HoldReader {
 	#settingsSeen = false;
 	#ackSeen = false;
 	#holding = true;
+	/** Collects the first header block; undefined once it was read, or nobody wants it any more. */
+	#firstBlock: FirstBlock | undefined = new FirstBlock();
 
 	/** Whether the one SETTINGS ACK was dropped: only then may bytes bypass this reader. */
 	get ackSeen(): boolean {
@@ -73,6 +78,7 @@ export class HoldReader {
 	 */
 	release(): Uint8Array {
 		this.#holding = false;
+		this.#firstBlock = undefined;
 		const phase = this.#phase;
 		if (phase.t === "ping") {
 			this.#phase = { t: "payload", left: 8 - phase.have };
@@ -122,9 +128,11 @@ export class HoldReader {
 			}
 			case "payload": {
 				const n = Math.min(phase.left, chunk.length - at);
-				verdicts.push({ t: "keep", bytes: chunk.subarray(at, at + n) });
+				const bytes = chunk.subarray(at, at + n);
+				verdicts.push({ t: "keep", bytes });
+				this.#firstBlock?.add(bytes);
 				phase.left -= n;
-				if (phase.left === 0) this.#phase = { t: "header", have: 0 };
+				if (phase.left === 0) this.#frameEnded(verdicts);
 				return at + n;
 			}
 			case "refused":
@@ -162,8 +170,21 @@ export class HoldReader {
 			if (type === frameType.headers) verdicts.push({ t: "streamOpened", streamId });
 			if (type === frameType.rstStream) verdicts.push({ t: "streamReset", streamId });
 		}
+		this.#firstBlock?.begin(type, flags);
 		verdicts.push({ t: "keep", bytes: this.#header.slice() });
-		this.#phase = length === 0 ? { t: "header", have: 0 } : { t: "payload", left: length };
+		if (length === 0) this.#frameEnded(verdicts);
+		else this.#phase = { t: "payload", left: length };
+	}
+
+	#frameEnded(verdicts: HoldVerdict[]): void {
+		this.#phase = { t: "header", have: 0 };
+		const result = this.#firstBlock?.end();
+		if (result === undefined || result.t === "more") return;
+		this.#firstBlock = undefined;
+		if (result.t === "broken") {
+			return this.#refuseFrame(verdicts, h2Error.compressionError, "a broken header block");
+		}
+		verdicts.push({ t: "request", headers: result.headers });
 	}
 
 	#refuseFrame(verdicts: HoldVerdict[], code: H2Error, message: string): void {

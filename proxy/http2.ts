@@ -10,9 +10,16 @@ export const frameHeaderBytes = 9;
 export const initialMaxFrameBytes = 16_384;
 
 /** Frame types (RFC 9113, 6). */
-export const frameType = { headers: 1, rstStream: 3, settings: 4, ping: 6, goaway: 7 } as const;
+export const frameType = {
+	headers: 1,
+	rstStream: 3,
+	settings: 4,
+	ping: 6,
+	goaway: 7,
+	continuation: 9,
+} as const;
 
-export const flag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4 } as const;
+export const flag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
 /** Error codes (RFC 9113, 7). */
 export const h2Error = {
@@ -21,6 +28,7 @@ export const h2Error = {
 	flowControlError: 3,
 	settingsTimeout: 4,
 	frameSizeError: 6,
+	compressionError: 9,
 	enhanceYourCalm: 11,
 } as const;
 export type H2Error = (typeof h2Error)[keyof typeof h2Error];

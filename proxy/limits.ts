@@ -4,7 +4,7 @@ export interface Limits {
 	readonly maxConnections: number;
 	/** Builds in the queue; the next one is told that the queue is full. */
 	readonly maxQueue: number;
-	/** From accept to a whole preface, and from our SETTINGS to their ACK. */
+	/** From accept to the first request, and from our SETTINGS to their ACK. */
 	readonly handshakeMs: number;
 	/** What a waiting client may send. grpc-go stops by itself at its 65,535-byte window. */
 	readonly maxHeldBytes: number;

@@ -34,7 +34,7 @@ export interface ProxyDeps {
 	readonly registry: Registry;
 }
 
-export interface Proxy {
+export interface RunningProxy {
 	readonly listening: { readonly host: string; readonly port: number };
 	ready(): { readonly ok: boolean; readonly reason?: string };
 	state(): ProxyState;
@@ -48,7 +48,7 @@ export interface Proxy {
 }
 
 /** Starts a proxy for one pool. Throws LISTEN_FAILED. */
-export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promise<RunningProxy> {
 	const { bus, clock, log, registry, source } = deps;
 	const limits: Limits = { ...defaultLimits, ...options.limits };
 	// The kernel queues clients that arrive faster than we accept; its own limit (somaxconn) still applies.

@@ -1,0 +1,53 @@
+import { decodeFirstBlock } from "./hpack.ts";
+import { flag, frameType } from "./http2.ts";
+
+export type FirstBlockResult =
+	| { readonly t: "more" }
+	| { readonly t: "broken" }
+	| { readonly t: "headers"; readonly headers: ReadonlyMap<string, string> };
+
+/** Puts the first header block of a connection together: a HEADERS frame and its CONTINUATIONs (RFC 9113, 6.2, 6.10). */
+export class FirstBlock {
+	readonly #parts: Buffer[] = [];
+	#collecting = false;
+	#begun = false;
+	#flags = 0;
+	#complete = false;
+	#broken = false;
+
+	/** A frame begins. Between HEADERS and the end of its block only CONTINUATION is allowed. */
+	begin(type: number, flags: number): void {
+		if (this.#begun && type !== frameType.continuation) this.#broken = true;
+		this.#collecting = type === frameType.headers || (this.#begun && type === frameType.continuation);
+		if (!this.#collecting) return;
+		if (!this.#begun) this.#flags = flags;
+		this.#begun = true;
+		this.#complete = (flags & flag.endHeaders) !== 0;
+	}
+
+	/** Payload of the frame that began last. */
+	add(bytes: Uint8Array): void {
+		if (this.#collecting) this.#parts.push(Buffer.from(bytes));
+	}
+
+	/** The frame that began last is over. */
+	end(): FirstBlockResult {
+		if (this.#broken) return { t: "broken" };
+		if (!this.#collecting || !this.#complete) return { t: "more" };
+		const fragment = this.#unpadded(Buffer.concat(this.#parts));
+		const headers = fragment === undefined ? undefined : decodeFirstBlock(fragment);
+		return headers === undefined ? { t: "broken" } : { t: "headers", headers };
+	}
+
+	/**
+	 * Takes off what HEADERS may carry beside the block. Padding stands at the end of the HEADERS frame, so with
+	 * CONTINUATIONs behind it it would be in the middle: no client does that, and it is refused.
+	 */
+	#unpadded(payload: Buffer): Buffer | undefined {
+		const padded = (this.#flags & flag.padded) !== 0;
+		if (padded && (this.#flags & flag.endHeaders) === 0) return undefined;
+		const padding = padded ? (payload[0] ?? 0) : 0;
+		const start = (padded ? 1 : 0) + ((this.#flags & flag.priority) !== 0 ? 5 : 0);
+		return start + padding > payload.length ? undefined : payload.subarray(start, payload.length - padding);
+	}
+}
