@@ -1,0 +1,99 @@
+import { unreachable } from "../common/error.ts";
+import type { CloseReason } from "../events/schema.ts";
+import type { Observation, ScaleReason } from "./observation.ts";
+
+/** One line of the timeline, without its line end. `wallTimeMs` (since 1970) is when it happened. Pure. */
+export function formatLine(observation: Observation, wallTimeMs: number): string {
+	return `${formatTime(wallTimeMs)}  ${describe(observation)}`;
+}
+
+/** "231 ms", "3.2 s", "30 s", "2 min". */
+export function formatDuration(ms: number): string {
+	if (ms < 1_000) return `${Math.round(ms)} ms`;
+	if (ms < 120_000) return `${Number((ms / 1_000).toFixed(1))} s`;
+	return `${Number((ms / 60_000).toFixed(1))} min`;
+}
+
+function describe(observation: Observation): string {
+	switch (observation.t) {
+		case "buildWaiting": {
+			const { build, poolAsleep } = observation;
+			return `build ${build}  waiting: ${poolAsleep ? "the pool is asleep" : "for room on a daemon"}`;
+		}
+		case "buildAssigned":
+			return `build ${observation.build}  assigned to ${observation.daemon}`;
+		case "buildServed":
+			return `build ${observation.build}  first byte after ${formatDuration(observation.afterMs)}`;
+		case "buildEnded": {
+			const { build, reason, afterMs } = observation;
+			return `build ${build}  ${endings[reason]} after ${formatDuration(afterMs)}`;
+		}
+		case "idle":
+			return `idle: back to zero in about ${formatDuration(observation.cooldownMs)}`;
+		case "pushed":
+			return "pushed: the scaler says active";
+		case "scaled":
+			return `scaled ${observation.from} -> ${observation.to}: ${scaleReasons[observation.reason]}`;
+		case "checkFailed":
+			return `the scaler does not know (${observation.message}): the daemons stay as they are`;
+		case "streamEnded": {
+			const { message, retryMs } = observation;
+			return `push stream ended (${message}); again in ${formatDuration(retryMs)}`;
+		}
+		case "daemonStarted":
+			return `daemon ${observation.daemon} started`;
+		case "daemonDraining":
+			return `daemon ${observation.daemon} drains: no new builds`;
+		case "daemonKept":
+			return `daemon ${observation.daemon} is wanted again`;
+		case "daemonFailed": {
+			const { daemon, how, lastLines, retryMs } = observation;
+			const next = retryMs === null ? "no longer wanted" : `again in ${formatDuration(retryMs)}`;
+			return [`daemon ${daemon} ended by itself (${how}); ${next}`, ...lastLines].join(`\n${indent}| `);
+		}
+		case "daemonStopped": {
+			const { daemon, left } = observation;
+			return `daemon ${daemon} stopped: ${left} ${left === 1 ? "daemon" : "daemons"} left`;
+		}
+		default:
+			return unreachable(observation);
+	}
+}
+
+const scaleReasons: Readonly<Record<ScaleReason, string>> = {
+	demand: "KEDA wakes the pool",
+	metric: "the HPA follows the metric",
+	cooldown: "KEDA, the cooldown is over",
+};
+
+/** How a build that waited may end; the other reasons are of connections that were never one. */
+const endings: Readonly<Record<CloseReason, string>> = {
+	noPreface: "was no client",
+	notHttp2: "was no client",
+	http1: "was no client",
+	tls: "was no client",
+	noRequest: "asked for nothing",
+	daemonGone: "belonged to a build whose daemon is gone",
+	tooManyConnections: "turned away: too many connections",
+	clientGone: "gave up waiting",
+	protocolError: "ended for a protocol error",
+	heldTooMuch: "ended for sending too much while it waited",
+	noSettingsAck: "ended for not answering",
+	waitTimeout: "was told that no daemon had room",
+	queueFull: "was told that the queue is full",
+	clientClosed: "done",
+	daemonClosed: "ended by the daemon",
+	clientFailed: "cut off by the client",
+	daemonFailed: "lost its daemon",
+	proxyStopping: "ended, as we stop,",
+};
+
+/** As wide as a time and the gap after it. */
+const indent = " ".repeat(14);
+
+function formatTime(wallTimeMs: number): string {
+	const date = new Date(wallTimeMs);
+	const two = (value: number) => String(value).padStart(2, "0");
+	const ms = String(date.getMilliseconds()).padStart(3, "0");
+	return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`;
+}
