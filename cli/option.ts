@@ -118,3 +118,12 @@ export const name: Kind<string> = {
 };
 
 export const text: Kind<string> = { mustBe: "a text", parse: (given) => (given === "" ? undefined : given) };
+
+/** Names, comma-separated (a list in YAML). */
+export const names: Kind<readonly string[]> = {
+	mustBe: "names, separated by commas",
+	parse(given) {
+		const list = given.split(",").map((item) => item.trim());
+		return list.includes("") ? undefined : list;
+	},
+};

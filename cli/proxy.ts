@@ -45,6 +45,7 @@ export const proxyCommand = defineCommand(
 		const bus = new NatsBus({
 			url: config.nats,
 			name: `buildkit-scaler proxy ${config.namespace}/${config.pool}`,
+			clock: systemClock,
 			onInvalid: (error) => log.warn({ error: error.message }, "invalid event"),
 		});
 		const proxy = await startProxy(

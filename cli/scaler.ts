@@ -6,7 +6,7 @@ import { NatsBus } from "../events/nats-bus.ts";
 import { startScaler } from "../scaler/scaler.ts";
 import { defineCommand } from "./command.ts";
 import { admin, logLevel, nats } from "./common-options.ts";
-import { integer, listenAddress } from "./option.ts";
+import { listenAddress, names } from "./option.ts";
 
 export const scalerCommand = defineCommand(
 	{ name: "scaler", summary: "The KEDA external scaler: turns the proxies' events into demand" },
@@ -20,9 +20,10 @@ export const scalerCommand = defineCommand(
 		nats,
 		admin,
 		expectedProxies: {
-			kind: integer(1, 1_000),
-			placeholder: "N",
-			description: "Proxies of each pool: with all of them heard, a restarted scaler answers at once",
+			kind: names,
+			placeholder: "ID,...",
+			description:
+				"Every proxy's id, where that is certain: once all were heard, the demand is known at once",
 		},
 		logLevel,
 	},
@@ -32,6 +33,7 @@ export const scalerCommand = defineCommand(
 		const bus = new NatsBus({
 			url: config.nats,
 			name: "buildkit-scaler scaler",
+			clock: systemClock,
 			onInvalid: (error) => log.warn({ error: error.message }, "invalid event"),
 		});
 		const { expectedProxies } = config;

@@ -1,0 +1,45 @@
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { findProgram, toolsPath } from "../tools/programs.ts";
+import { CliProcess } from "./cli-process.ts";
+
+/** A folder that builds without any network: FROM scratch, COPY busybox, RUN `shell`. */
+export function buildContext(shell = "echo built"): string {
+	const directory = mkdtempSync(join(tmpdir(), "bks-context-"));
+	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+	copyFileSync(findProgram("busybox"), join(directory, "busybox"));
+	const run = JSON.stringify(["/bin/busybox", "sh", "-c", `${shell} # ${randomUUID()}`]);
+	writeFileSync(join(directory, "Dockerfile"), `FROM scratch\nCOPY busybox /bin/busybox\nRUN ${run}\n`);
+	return directory;
+}
+
+/** Stock `buildctl build` of a context, as a process; it exits 0 when the build succeeded. */
+export function buildctl(address: string, context = buildContext()): CliProcess {
+	return new CliProcess(findProgram("buildctl"), [
+		...["--addr", address, "build", "--progress=plain", "--frontend", "dockerfile.v0"],
+		...["--local", `context=${context}`, "--local", `dockerfile=${context}`],
+	]);
+}
+
+/** Stock `buildx build` with the remote driver and a configuration of its own. */
+export function buildx(address: string, context = buildContext()): CliProcess {
+	const config = mkdtempSync(join(tmpdir(), "bks-buildx-"));
+	onTestFinished(() => rmSync(config, { recursive: true, force: true }));
+	mkdirSync(join(config, "buildx"));
+	const env = {
+		...process.env,
+		PATH: toolsPath(),
+		BUILDX_CONFIG: join(config, "buildx"),
+		DOCKER_CONFIG: config,
+	};
+	const program = findProgram("buildx");
+	execFileSync(program, ["create", "--name", "pool", "--driver", "remote", address], {
+		env,
+		stdio: "ignore",
+	});
+	return new CliProcess(program, ["--builder", "pool", "build", "--progress=plain", context], { env });
+}
