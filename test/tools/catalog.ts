@@ -1,83 +1,57 @@
 // Every program the tests, the demo and `npm start` run, and where each may come from.
-// Versions are pinned here and in go/<dir>/go.mod (changed together; a changed version here rebuilds).
+import * as modules from "./go-modules.ts";
 
-/** A wrapper Go module in go/<dir>: upstreams with replace lines refuse `go install pkg@version`. */
-export interface GoModule {
-	readonly dir: string;
-	readonly title: string;
-	readonly version: string;
-	/** All programs the module builds; building it once gives all of them. */
-	readonly programs: readonly string[];
-	readonly cgo: boolean;
-	readonly tags?: string;
-	/** A Go variable that holds the version: without it the program calls itself v0.0.0+unknown. */
-	readonly versionVariable?: string;
-	/** Said on screen so that nobody takes the first run for a hang. */
-	readonly usualTime: string;
-	/** What the machine needs besides Go. */
-	readonly needs?: string;
-}
+/** Programs asked for together. A run without names gets "default"; the cluster's are large and many. */
+export type ToolSet = "default" | "cluster";
+export const toolSets: readonly ToolSet[] = ["default", "cluster"];
 
 export interface Program {
 	readonly name: string;
+	/** Those it belongs to; with none it comes only when named. */
+	readonly sets: readonly ToolSet[];
 	/** Other file names it goes by on PATH. */
 	readonly aliases?: readonly string[];
+	/** Searched in place of PATH. */
+	readonly dirs?: readonly string[];
 	/** Copied into FROM scratch images, so a dynamically linked one is of no use. */
 	readonly mustBeStatic?: boolean;
+	/** Copied into images or stamped with a version tests rely on: a program on PATH does not do. */
+	readonly onlyBuilt?: boolean;
 	readonly debianPackage?: string;
-	readonly goModule?: GoModule;
-	/** Not part of a run without names. */
-	readonly onlyWhenNamed?: boolean;
+	readonly goModule?: modules.GoModule;
 }
 
-// Static (no cgo), so that the same files run inside a FROM scratch image.
-const buildkit: GoModule = {
-	dir: "buildkit",
-	title: "moby/buildkit",
-	version: "v0.33.1",
-	programs: ["buildkitd", "buildctl"],
-	cgo: false,
-	versionVariable: "github.com/moby/buildkit/version.Version",
-	usualTime: "one to two minutes the first time",
-};
-
-const buildx: GoModule = {
-	dir: "buildx",
-	title: "docker/buildx",
-	version: "v0.30.1",
-	programs: ["buildx"],
-	cgo: false,
-	versionVariable: "github.com/docker/buildx/version.Version",
-	usualTime: "one to two minutes the first time",
-};
-
-const natsServer: GoModule = {
-	dir: "nats-server",
-	title: "nats-io/nats-server",
-	version: "v2.15.2",
-	programs: ["nats-server"],
-	cgo: false,
-	usualTime: "about half a minute the first time",
-};
-
-// Without seccomp every RUN step fails: "seccomp: config provided but seccomp not supported".
-const runc: GoModule = {
-	dir: "runc",
-	title: "opencontainers/runc",
-	version: "v1.3.3",
-	programs: ["runc"],
-	cgo: true,
-	tags: "seccomp",
-	usualTime: "about half a minute the first time",
-	needs: "a C compiler, pkg-config and libseccomp's headers (libseccomp-dev or libseccomp-devel)",
-};
+const everywhere: readonly ToolSet[] = ["default", "cluster"];
+const cluster: readonly ToolSet[] = ["cluster"];
 
 export const catalog: readonly Program[] = [
-	{ name: "nats-server", debianPackage: "nats-server", goModule: natsServer },
-	{ name: "buildkitd", goModule: buildkit },
-	{ name: "buildctl", goModule: buildkit },
-	{ name: "buildx", aliases: ["docker-buildx"], goModule: buildx },
-	{ name: "runc", debianPackage: "runc", goModule: runc },
-	{ name: "busybox", mustBeStatic: true, debianPackage: "busybox-static" },
-	{ name: "haproxy", debianPackage: "haproxy", onlyWhenNamed: true },
+	{ name: "nats-server", sets: ["default"], debianPackage: "nats-server", goModule: modules.natsServer },
+	{ name: "buildkitd", sets: everywhere, goModule: modules.buildkit },
+	{ name: "buildctl", sets: everywhere, goModule: modules.buildkit },
+	{ name: "buildx", sets: ["default"], aliases: ["docker-buildx"], goModule: modules.buildx },
+	{ name: "runc", sets: everywhere, debianPackage: "runc", goModule: modules.runc },
+	{ name: "busybox", sets: everywhere, mustBeStatic: true, debianPackage: "busybox-static" },
+	{ name: "haproxy", sets: [], debianPackage: "haproxy" },
+
+	{ name: "etcd", sets: cluster, debianPackage: "etcd-server" },
+	{ name: "containerd", sets: cluster, debianPackage: "containerd" },
+	{ name: "ctr", sets: cluster, debianPackage: "containerd" },
+	// Stands for all of the CNI plugins: one package, one folder. (Their `bridge` is not iproute2's.)
+	{
+		name: "host-local",
+		sets: cluster,
+		dirs: ["/usr/lib/cni", "/opt/cni/bin"],
+		debianPackage: "containernetworking-plugins",
+	},
+	{ name: "nft", sets: cluster, debianPackage: "nftables" },
+	{ name: "ip", sets: cluster, debianPackage: "iproute2" },
+	{ name: "openssl", sets: cluster, debianPackage: "openssl" },
+	...built(modules.kubernetes),
+	...built(modules.keda),
+	...built(modules.helm),
+	...built(modules.coredns),
 ];
+
+function built(module: modules.GoModule): Program[] {
+	return module.programs.map((name) => ({ name, sets: cluster, goModule: module, onlyBuilt: true }));
+}

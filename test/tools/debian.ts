@@ -21,7 +21,7 @@ const waitForLock = ["-o", "DPkg::Lock::Timeout=120"];
 
 /** Installs what Debian has of these packages; a failure is returned, as a Go module may still help. */
 export async function installPackages(programs: readonly Program[]): Promise<ToolError | undefined> {
-	const wanted = programs.flatMap((program) => program.debianPackage ?? []);
+	const wanted = [...new Set(programs.flatMap((program) => program.debianPackage ?? []))];
 	if (wanted.length === 0) return undefined;
 	return await withProgress(`installing ${wanted.join(", ")} with apt-get`, "", async () => {
 		try {
@@ -39,7 +39,8 @@ export async function installPackages(programs: readonly Program[]): Promise<Too
 }
 
 async function aptGet(args: readonly string[]): Promise<void> {
-	const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+	// RUNLEVEL=1: invoke-rc.d then starts no service (etcd, haproxy, … would run beside the tests' own).
+	const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
 	await runCommand("apt-get", ["-q", ...waitForLock, ...args], { env });
 }
 

@@ -1,7 +1,8 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { GoModule, Program } from "./catalog.ts";
+import type { Program } from "./catalog.ts";
 import { isStaticElf } from "./elf.ts";
+import type { GoModule } from "./go-modules.ts";
 import { binDir, stampDir, systemPath } from "./paths.ts";
 
 export interface Found {
@@ -12,7 +13,7 @@ export interface Found {
 
 /** The machine's own program first, so that nothing is built where it is installed already. */
 export function find(program: Program): Found | undefined {
-	return findOnPath(program) ?? findBuilt(program);
+	return (program.onlyBuilt ? undefined : findInstalled(program)) ?? findBuilt(program);
 }
 
 /** What .tools/stamps/<name> holds: a build of another pinned version does not count as found. */
@@ -20,9 +21,9 @@ export function stampOf(module: GoModule): string {
 	return `${module.title} ${module.version}`;
 }
 
-function findOnPath(program: Program): Found | undefined {
+function findInstalled(program: Program): Found | undefined {
 	for (const name of [program.name, ...(program.aliases ?? [])]) {
-		for (const dir of systemPath()) {
+		for (const dir of program.dirs ?? systemPath()) {
 			const path = join(dir, name);
 			if (isExecutable(path) && (!program.mustBeStatic || isStaticElf(path))) {
 				return { path, source: "installed on this machine" };

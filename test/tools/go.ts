@@ -9,8 +9,8 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { GoModule } from "./catalog.ts";
 import { isExecutable, stampOf } from "./find.ts";
+import type { GoModule } from "./go-modules.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { binDir, modulesDir, stampDir, systemPath, toolsDir } from "./paths.ts";
 import { withProgress } from "./progress.ts";
@@ -40,7 +40,9 @@ export async function buildModule(module: GoModule): Promise<void> {
 		await withProgress(`building ${names} (${stamp})`, module.usualTime, () =>
 			runGoInstall(go, module, source, output),
 		);
-		for (const name of module.programs) moveIn(name, join(output, name), stamp, temporary);
+		for (const name of module.programs) {
+			moveIn(name, join(output, module.builtAs?.[name] ?? name), stamp, temporary);
+		}
 	} finally {
 		rmSync(temporary, { recursive: true, force: true });
 	}
@@ -48,7 +50,7 @@ export async function buildModule(module: GoModule): Promise<void> {
 
 async function runGoInstall(go: string, module: GoModule, cwd: string, gobin: string): Promise<void> {
 	const linking = ["-s", "-w"];
-	if (module.versionVariable !== undefined) linking.push(`-X ${module.versionVariable}=${module.version}`);
+	for (const [name, value] of Object.entries(module.variables ?? {})) linking.push(`-X ${name}=${value}`);
 	const tags = module.tags === undefined ? [] : ["-tags", module.tags];
 	const env = {
 		...process.env,
@@ -81,7 +83,7 @@ function moveIn(name: string, built: string, stamp: string, temporary: string): 
 	renameSync(newStamp, join(stampDir, name));
 }
 
-function findGo(): string | undefined {
+export function findGo(): string | undefined {
 	const dirs = [...systemPath(), "/usr/local/go/bin"];
 	return dirs.map((dir) => join(dir, "go")).find(isExecutable);
 }

@@ -9,7 +9,7 @@ export function findProgram(name: string): string {
 	if (program === undefined) throw new Error(`${name} is not in test/tools/catalog.ts`);
 	const found = find(program);
 	if (found === undefined) {
-		throw new Error(`${name} is missing: run npm run tools${program.onlyWhenNamed ? ` ${name}` : ""}`);
+		throw new Error(`${name} is missing: run npm run tools ${name}`);
 	}
 	return resolve(found.path);
 }

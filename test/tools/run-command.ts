@@ -6,6 +6,7 @@ const SHOWN_LINES = 15;
 export interface CommandOptions {
 	readonly cwd?: string;
 	readonly env?: NodeJS.ProcessEnv;
+	readonly stdin?: string;
 }
 
 /** Runs a command to its end and gives its stdout; a failure carries the end of what it said. */
@@ -15,7 +16,11 @@ export function runCommand(
 	options: CommandOptions = {},
 ): Promise<string> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+		const { stdin, ...rest } = options;
+		const child = spawn(command, args, { ...rest, stdio: ["pipe", "pipe", "pipe"] });
+		// A command that ends without reading it all says why by itself.
+		child.stdin.on("error", () => {});
+		child.stdin.end(stdin ?? "");
 		let stdout = "";
 		let stderr = "";
 		child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -1,0 +1,6 @@
+// A kit to be killed: starts a cluster and holds it.
+import { startCluster } from "../../cluster/start-cluster.ts";
+
+await startCluster();
+process.stderr.write("held\n");
+setInterval(() => {}, 60_000);
