@@ -1,0 +1,19 @@
+/** What must be undone whichever way the bench ends, in reverse order. */
+export class Cleanup {
+	readonly #steps: (() => Promise<void> | void)[] = [];
+
+	add(step: () => Promise<void> | void): void {
+		this.#steps.push(step);
+	}
+
+	/** One failing step does not keep the others from running. */
+	async run(): Promise<void> {
+		for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+			try {
+				await step();
+			} catch (error) {
+				process.stderr.write(`bench: while cleaning up: ${error instanceof Error ? error.message : error}\n`);
+			}
+		}
+	}
+}

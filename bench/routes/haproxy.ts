@@ -1,0 +1,42 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findProgram } from "../../test/tools/programs.ts";
+import { startServer } from "../child.ts";
+import type { Cleanup } from "../cleanup.ts";
+import { accepts, freePort } from "../free-port.ts";
+import type { Route } from "./route.ts";
+
+/** haproxy relaying TCP: as it comes, or moving bytes inside the kernel with splice(2). */
+export async function haproxy(
+	cleanup: Cleanup,
+	dir: string,
+	daemonPort: number,
+	how: { readonly splice: boolean },
+): Promise<Route> {
+	const name = how.splice ? "haproxy splice" : "haproxy";
+	const port = await freePort();
+	const file = join(dir, `${name.replace(" ", "-")}.cfg`);
+	const splice = ["option splice-auto", "option splice-request", "option splice-response"];
+	writeFileSync(file, config(port, daemonPort, how.splice ? splice : []));
+	// -db keeps it in the foreground, one process.
+	const server = startServer(cleanup, findProgram("haproxy"), ["-db", "-f", file]);
+	await server.ready(() => accepts(port));
+	return { name, port, pid: server.pid };
+}
+
+function config(port: number, daemonPort: number, options: readonly string[]): string {
+	const lines = [
+		"defaults",
+		"mode tcp",
+		"timeout connect 5s",
+		"timeout client 1h",
+		"timeout server 1h",
+		...options,
+		"frontend clients",
+		`bind 127.0.0.1:${port}`,
+		"default_backend daemon",
+		"backend daemon",
+		`server buildkitd 127.0.0.1:${daemonPort}`,
+	];
+	return `${lines.join("\n")}\n`;
+}
