@@ -1,6 +1,6 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
 import { ScalerError } from "../common/error.ts";
-import packageJson from "../package.json" with { type: "json" };
 import type { Command, Running } from "./command.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { localCommand } from "./local.ts";
@@ -13,7 +13,7 @@ const commands: readonly Command[] = [localCommand, proxyCommand, scalerCommand]
 const exit = { clean: 0, failed: 1, usage: 2 } as const;
 
 async function main([name, ...argv]: readonly string[]): Promise<void> {
-	if (name === "--version") return print(`${packageJson.version}\n`);
+	if (name === "--version") return print(`${version()}\n`);
 	if (name === "--help" || name === "-h") return print(mainHelp(commands));
 	const command = commands.find((candidate) => candidate.name === name);
 	if (command === undefined) {
@@ -24,17 +24,22 @@ async function main([name, ...argv]: readonly string[]): Promise<void> {
 	stopOnSignals(await command.start(argv, process.env));
 }
 
-/** The first signal lets builds end, the second does not. */
+/** The first signal lets builds end, the second does not; that is not a clean stop. */
 function stopOnSignals(running: Running): void {
-	let stopping = false;
+	let signals = 0;
 	const stop = () => {
-		const stopped = stopping ? running.kill() : running.drain();
-		const code = stopping ? exit.failed : exit.clean;
-		stopping = true;
-		stopped.then(() => process.exit(code), fail);
+		signals++;
+		const stopped = signals === 1 ? running.drain() : running.kill();
+		stopped.then(() => process.exit(signals === 1 ? exit.clean : exit.failed), fail);
 	};
 	process.on("SIGTERM", stop);
 	process.on("SIGINT", stop);
+}
+
+/** Of the package that this file is in, from source and from dist/ alike. */
+function version(): string {
+	const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+	return String(version);
 }
 
 function print(text: string): void {

@@ -11,7 +11,7 @@ export interface Kind<T> {
 }
 
 /** One thing a user configures: the same in flags (`--max-wait`), environment and file (`maxWait`). */
-export interface Option<T> {
+interface Option<T> {
 	readonly kind: Kind<T>;
 	/** What a user would have written; shown by --help. Without it the option has no value unless given. */
 	readonly defaultText?: string;

@@ -3,6 +3,7 @@ import { startAdmin } from "../common/admin.ts";
 import { systemClock } from "../common/clock.ts";
 import { createLogger } from "../common/log.ts";
 import { NatsBus } from "../events/nats-bus.ts";
+import { invalidEventCounter } from "../scaler/metrics.ts";
 import { startScaler } from "../scaler/scaler.ts";
 import { defineCommand } from "./command.ts";
 import { admin, logLevel, nats } from "./common-options.ts";
@@ -30,11 +31,15 @@ export const scalerCommand = defineCommand(
 	async (config) => {
 		const log = createLogger(config.logLevel);
 		const registry = new Registry();
+		const countInvalid = invalidEventCounter(registry);
 		const bus = new NatsBus({
 			url: config.nats,
 			name: "buildkit-scaler scaler",
 			clock: systemClock,
-			onInvalid: (error) => log.warn({ error: error.message }, "invalid event"),
+			onInvalid(error) {
+				countInvalid();
+				log.warn({ error: error.message }, "invalid event");
+			},
 		});
 		const { expectedProxies } = config;
 		const scaler = await startScaler(

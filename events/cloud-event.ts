@@ -4,7 +4,7 @@ import { type PoolEvent, poolEventSchema } from "./schema.ts";
 import { parseEventSubject } from "./subject.ts";
 
 /** The largest message that is read; a snapshot of 1,000 daemons is about 100 KiB. NATS itself stops at 1 MiB. */
-export const maxEventBytes = 1024 * 1024;
+const maxEventBytes = 1024 * 1024;
 
 /** CloudEvents 1.0, JSON format, structured mode (CloudEvents spec, "JSON Event Format" 3). */
 export function encodeCloudEvent(event: PoolEvent, wallTimeMs: number): string {

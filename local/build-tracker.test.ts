@@ -27,7 +27,7 @@ test("tells a build's life, counted from its accept", () => {
 			{ id: "a", state: "closed", at: 4_200, reason: "clientClosed" },
 		]),
 	).toEqual([
-		{ t: "buildWaiting", at: 1_001, build: 1, poolAsleep: true },
+		{ t: "buildWaiting", at: 1_001, build: 1, afterMs: 1, poolAsleep: true },
 		{ t: "buildAssigned", at: 1_100, build: 1, daemon },
 		{ t: "buildAssigned", at: 1_120, build: 1, daemon },
 		{ t: "buildServed", at: 1_231, build: 1, daemon, afterMs: 231 },

@@ -33,7 +33,7 @@ export class BuildTracker {
 		if (state === "waiting" && tracked.build === undefined) {
 			this.#running++;
 			tracked.build = ++this.#builds;
-			return observe({ t: "buildWaiting", at, build: tracked.build, poolAsleep: isPoolAsleep() });
+			return observe({ t: "buildWaiting", at, build: tracked.build, afterMs, poolAsleep: isPoolAsleep() });
 		}
 		const { build } = tracked;
 		if (build === undefined) return;

@@ -113,6 +113,9 @@ async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Sto
 	const observe = (observation: Observation) => observations.emit(observation);
 	const tracker = new BuildTracker({ cooldownMs, isPoolAsleep: () => daemons.replicas === 0, observe });
 	proxy.onMove((move) => tracker.moved(move));
+	bus.subscribe(({ type }) => {
+		if (type === "connection.opened") observe({ t: "eventSeen", at: clock.now(), type });
+	});
 	daemons.onObservation(observe);
 	controller.onObservation(observe);
 	controller.start();

@@ -7,8 +7,12 @@ const daemon = "buildkitd-0";
 const wallTime = new Date(2026, 0, 1, 12, 1, 3, 20).getTime();
 
 test.each<[Observation, string]>([
-	[{ t: "buildWaiting", at, build: 1, poolAsleep: true }, "build 1  waiting: the pool is asleep"],
-	[{ t: "buildWaiting", at, build: 2, poolAsleep: false }, "build 2  waiting: for room on a daemon"],
+	[{ t: "eventSeen", at, type: "connection.opened" }, "event: connection.opened"],
+	[{ t: "buildWaiting", at, build: 1, afterMs: 1, poolAsleep: true }, "build 1  waiting: the pool is asleep"],
+	[
+		{ t: "buildWaiting", at, build: 2, afterMs: 1, poolAsleep: false },
+		"build 2  waiting: for room on a daemon",
+	],
 	[{ t: "pushed", at }, "pushed: the scaler says active"],
 	[{ t: "scaled", at, from: 0, to: 1, reason: "demand" }, "scaled 0 -> 1: KEDA wakes the pool"],
 	[{ t: "scaled", at, from: 1, to: 3, reason: "metric" }, "scaled 1 -> 3: the HPA follows the metric"],

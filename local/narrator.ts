@@ -4,7 +4,7 @@ import type { Observation, ScaleReason } from "./observation.ts";
 
 /** One line of the timeline, without its line end. `wallTimeMs` (since 1970) is when it happened. Pure. */
 export function formatLine(observation: Observation, wallTimeMs: number): string {
-	return `${formatTime(wallTimeMs)}  ${describe(observation)}`;
+	return `${formatTime(wallTimeMs)}  ${formatObservation(observation)}`;
 }
 
 /** "231 ms", "3.2 s", "30 s", "2 min". */
@@ -14,7 +14,8 @@ export function formatDuration(ms: number): string {
 	return `${Number((ms / 60_000).toFixed(1))} min`;
 }
 
-function describe(observation: Observation): string {
+/** What happened, in words, without the time. Pure. */
+export function formatObservation(observation: Observation): string {
 	switch (observation.t) {
 		case "buildWaiting": {
 			const { build, poolAsleep } = observation;
@@ -28,6 +29,8 @@ function describe(observation: Observation): string {
 			const { build, reason, afterMs } = observation;
 			return `build ${build}  ${endings[reason]} after ${formatDuration(afterMs)}`;
 		}
+		case "eventSeen":
+			return `event: ${observation.type}`;
 		case "idle":
 			return `idle: back to zero in about ${formatDuration(observation.cooldownMs)}`;
 		case "pushed":

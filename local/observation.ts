@@ -1,5 +1,5 @@
 /** What happens in `buildkit-scaler local`, for people to watch: the timeline of npm start and npm run demo. */
-import type { CloseReason } from "../events/schema.ts";
+import type { CloseReason, PoolEventType } from "../events/schema.ts";
 
 /** Who changed the number of daemons, and why. */
 export type ScaleReason =
@@ -52,6 +52,8 @@ export type BuildObservation =
 			readonly t: "buildWaiting";
 			readonly at: number;
 			readonly build: number;
+			/** From accept to its first request. */
+			readonly afterMs: number;
 			/** No daemon is wanted yet: this build wakes the pool. */
 			readonly poolAsleep: boolean;
 	  }
@@ -71,6 +73,8 @@ export type BuildObservation =
 			readonly reason: CloseReason;
 			readonly afterMs: number;
 	  }
+	/** The event that tells the scaler of a new build was on the bus. */
+	| { readonly t: "eventSeen"; readonly at: number; readonly type: PoolEventType }
 	/** The last build ended: the cooldown runs. */
 	| { readonly t: "idle"; readonly at: number; readonly cooldownMs: number };
 

@@ -1,5 +1,5 @@
 /** A daemon with room, as a balancing policy sees it. */
-export interface Candidate {
+interface Candidate {
 	readonly name: string;
 	readonly ordinal: number | null;
 	/** Builds on it and on their way to it. */

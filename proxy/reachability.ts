@@ -12,10 +12,15 @@ export type Reachability =
 	| { readonly t: "answering" }
 	| { readonly t: "avoided"; readonly failures: number; readonly timer: Timer };
 
-/** A daemon that is just starting refuses for some 100 ms, so the first retries come fast. */
-export const redialBackoff: Backoff = { firstMs: 10, maxMs: 1_000 };
+/** A starting daemon refuses for some 100 ms, and somebody waits for it: each of these ms is theirs. */
+const startingBackoff: Backoff = { firstMs: 10, maxMs: 50 };
+/** After some 5 s of that it is not just starting. */
+const startingFailures = 100;
+const downBackoff: Backoff = { firstMs: 100, maxMs: 1_000 };
 
-/** How long a daemon is left alone after its n-th failure in a row (ms). */
+/** How long a daemon is left alone after its n-th failure in a row (ms); it is dialed only while somebody waits. */
 export function avoidMs(failures: number): number {
-	return backoffDelayMs(redialBackoff, failures);
+	return failures <= startingFailures
+		? backoffDelayMs(startingBackoff, failures)
+		: backoffDelayMs(downBackoff, failures - startingFailures);
 }

@@ -7,7 +7,7 @@ export interface ProxyState {
 	readonly pools: readonly PoolState[];
 }
 
-export interface PoolState {
+interface PoolState {
 	readonly namespace: string;
 	readonly pool: string;
 	readonly capacity: number;

@@ -1,10 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { findProgram, toolsPath } from "../tools/programs.ts";
+import { findProgram } from "../tools/programs.ts";
 import { CliProcess } from "./cli-process.ts";
 
 /** A folder that builds without any network: FROM scratch, COPY busybox, RUN `shell`. */
@@ -29,17 +28,14 @@ export function buildctl(address: string, context = buildContext()): CliProcess 
 export function buildx(address: string, context = buildContext()): CliProcess {
 	const config = mkdtempSync(join(tmpdir(), "bks-buildx-"));
 	onTestFinished(() => rmSync(config, { recursive: true, force: true }));
-	mkdirSync(join(config, "buildx"));
-	const env = {
-		...process.env,
-		PATH: toolsPath(),
-		BUILDX_CONFIG: join(config, "buildx"),
-		DOCKER_CONFIG: config,
-	};
-	const program = findProgram("buildx");
-	execFileSync(program, ["create", "--name", "pool", "--driver", "remote", address], {
-		env,
-		stdio: "ignore",
+	// What `buildx create --driver remote` leaves; the command itself would already ask the pool for its workers.
+	mkdirSync(join(config, "instances"));
+	const nodes = [
+		{ Name: "pool0", Endpoint: address, Platforms: null, DriverOpts: null, Flags: null, Files: null },
+	];
+	const instance = { Name: "pool", Driver: "remote", Nodes: nodes, Dynamic: false };
+	writeFileSync(join(config, "instances", "pool"), JSON.stringify(instance));
+	return new CliProcess(findProgram("buildx"), ["--builder", "pool", "build", "--progress=plain", context], {
+		env: { BUILDX_CONFIG: config, DOCKER_CONFIG: config },
 	});
-	return new CliProcess(program, ["--builder", "pool", "build", "--progress=plain", context], { env });
 }

@@ -83,7 +83,7 @@ describe("the hold", () => {
 		source.set([daemonPort]);
 		const client = await RawClient.opened(port);
 		const reachability = () => proxy.state().pools[0]?.daemons[0]?.reachability;
-		for (const delayMs of [10, 20, 40, 80]) {
+		for (const delayMs of [10, 20, 40, 50, 50]) {
 			await until(() => reachability() === "avoided");
 			clock.advance(delayMs - 1);
 			expect(reachability()).toBe("avoided");
@@ -93,7 +93,7 @@ describe("the hold", () => {
 		onTestFinished(() => void late.close());
 		await new Promise<void>((resolve) => late.listen(daemonPort, "127.0.0.1", resolve));
 		await until(() => reachability() !== "trying");
-		clock.advance(1_000);
+		clock.advance(50);
 		await client.frame((f) => f.length === 6);
 		client.socket.destroy();
 	});

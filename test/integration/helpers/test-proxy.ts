@@ -11,7 +11,7 @@ import { type RunningProxy, startProxy } from "../../../proxy/proxy.ts";
 import { ManualClock } from "../../unit/manual-clock.ts";
 
 /** Daemons that a test brings and takes away. */
-export class TestSource implements DaemonSource {
+class TestSource implements DaemonSource {
 	daemons: readonly Daemon[] = [];
 	readonly #listeners = new Set<() => void>();
 
