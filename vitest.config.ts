@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
 	test: {
+		// More than the cores: integration tests mostly wait for other processes.
+		maxWorkers: 4,
 		projects: [
 			{
 				test: {
@@ -24,6 +26,8 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts"],
 					testTimeout: 420_000,
 					hookTimeout: 60_000,
+					// Several of them measure, and only one cluster fits on a machine.
+					fileParallelism: false,
 				},
 			},
 		],

@@ -24,10 +24,17 @@ async function main([name, ...argv]: readonly string[]): Promise<void> {
 	stopOnSignals(await command.start(argv, process.env));
 }
 
+/** One Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. This close together it is one. */
+const sameSignalMs = 200;
+
 /** The first signal lets builds end, the second does not; that is not a clean stop. */
 function stopOnSignals(running: Running): void {
 	let signals = 0;
+	let lastAt = Number.NEGATIVE_INFINITY;
 	const stop = () => {
+		const now = performance.now();
+		if (now - lastAt < sameSignalMs) return;
+		lastAt = now;
 		signals++;
 		const stopped = signals === 1 ? running.drain() : running.kill();
 		stopped.then(() => process.exit(signals === 1 ? exit.clean : exit.failed), fail);

@@ -85,6 +85,14 @@ export const hostPorts: Kind<readonly HostPort[]> = {
 	},
 };
 
+/** A port of a Service: its name, or the number that the pods listen on. */
+export const portNameOrNumber: Kind<string | number> = {
+	mustBe: "a port's name or a number from 1 to 65535",
+	parse(text) {
+		return /^\d+$/.test(text) ? integer(1, 65_535).parse(text) : name.parse(text);
+	},
+};
+
 export function integer(min: number, max: number): Kind<number> {
 	return {
 		mustBe: `a whole number from ${min} to ${max}`,

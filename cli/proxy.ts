@@ -2,13 +2,17 @@ import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { startAdmin } from "../common/admin.ts";
 import { systemClock } from "../common/clock.ts";
-import { createLogger } from "../common/log.ts";
+import { ScalerError } from "../common/error.ts";
+import { createLogger, type Logger } from "../common/log.ts";
 import { NatsBus } from "../events/nats-bus.ts";
+import type { DaemonSource } from "../proxy/daemon.ts";
+import { registerDiscoveryMetrics } from "../proxy/endpoint-slice-metrics.ts";
+import { EndpointSliceSource } from "../proxy/endpoint-slice-source.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { staticSource } from "../proxy/static-source.ts";
 import { defineCommand } from "./command.ts";
 import { admin, capacity, drainTimeout, logLevel, maxWait, namespace, nats, pool } from "./common-options.ts";
-import { hostPorts, listenAddress, text } from "./option.ts";
+import { type HostPort, hostPorts, listenAddress, name, portNameOrNumber, text } from "./option.ts";
 
 export const proxyCommand = defineCommand(
 	{ name: "proxy", summary: "The connection proxy: takes clients in and holds them until a daemon has room" },
@@ -21,9 +25,19 @@ export const proxyCommand = defineCommand(
 		},
 		daemons: {
 			kind: hostPorts,
-			required: true,
 			placeholder: "HOST:PORT,...",
 			description: "The pool's daemons, in ordinal order; those that are down are dialed while someone waits",
+		},
+		daemonsService: {
+			kind: name,
+			placeholder: "NAME",
+			description: "Instead of --daemons: the Kubernetes Service, in --namespace, whose endpoints they are",
+		},
+		daemonsPort: {
+			kind: portNameOrNumber,
+			defaultText: "buildkit",
+			placeholder: "PORT",
+			description: "The daemons' port in --daemons-service: its name there, or a number",
 		},
 		pool,
 		namespace,
@@ -42,6 +56,7 @@ export const proxyCommand = defineCommand(
 	async (config) => {
 		const log = createLogger(config.logLevel);
 		const registry = new Registry();
+		const { source, closeSource } = await openSource(config, log, registry);
 		const bus = new NatsBus({
 			url: config.nats,
 			name: `buildkit-scaler proxy ${config.namespace}/${config.pool}`,
@@ -58,13 +73,7 @@ export const proxyCommand = defineCommand(
 				maxWaitMs: config.maxWait,
 				drainTimeoutMs: config.drainTimeout,
 			},
-			{
-				source: staticSource(config.daemons.map((address) => ({ t: "tcp", ...address }))),
-				bus,
-				clock: systemClock,
-				log,
-				registry,
-			},
+			{ source, bus, clock: systemClock, log, registry },
 		);
 		const adminServer = await startAdmin(config.admin, {
 			ready: proxy.ready,
@@ -74,6 +83,7 @@ export const proxyCommand = defineCommand(
 		bus.onStatus((status) => log.info(status, "bus"));
 		log.info({ ...proxy.listening, admin: adminServer.port }, "proxy ready");
 		const finish = async () => {
+			closeSource();
 			await bus.close();
 			await adminServer.close();
 		};
@@ -90,3 +100,33 @@ export const proxyCommand = defineCommand(
 		};
 	},
 );
+
+interface SourceConfig {
+	readonly namespace: string;
+	readonly pool: string;
+	readonly daemons: readonly HostPort[] | undefined;
+	readonly daemonsService: string | undefined;
+	readonly daemonsPort: string | number;
+}
+
+async function openSource(
+	{ namespace, pool, daemons, daemonsService: service, daemonsPort: port }: SourceConfig,
+	log: Logger,
+	registry: Registry,
+): Promise<{ source: DaemonSource; closeSource: () => void }> {
+	if (daemons !== undefined && service === undefined) {
+		const source = staticSource(daemons.map((address) => ({ t: "tcp", ...address })));
+		return { source, closeSource: () => {} };
+	}
+	if (daemons !== undefined || service === undefined) {
+		const why = daemons === undefined ? "neither is given" : "both are given";
+		throw new ScalerError("CONFIG_INVALID", `--daemons or --daemons-service is needed, one of them: ${why}`);
+	}
+	// Loaded here, as a proxy without a cluster should not pay for it.
+	const { KubernetesSliceApi, loadKubeConfig } = await import("../proxy/endpoint-slice-api.ts");
+	const watched = { namespace, service, port };
+	const api = new KubernetesSliceApi(loadKubeConfig(), watched);
+	const source = new EndpointSliceSource(watched, { api, clock: systemClock, log });
+	registerDiscoveryMetrics(registry, { namespace, pool }, source);
+	return { source, closeSource: () => source.close() };
+}

@@ -26,7 +26,7 @@ export const closeReasons = [
 	"http1",
 	"tls",
 	"noRequest",
-	"daemonGone",
+	"noBuild",
 	"tooManyConnections",
 	// Counted, and ended before a daemon answered.
 	"clientGone",

@@ -76,7 +76,7 @@ const endings: Readonly<Record<CloseReason, string>> = {
 	http1: "was no client",
 	tls: "was no client",
 	noRequest: "asked for nothing",
-	daemonGone: "belonged to a build whose daemon is gone",
+	noBuild: "belonged to a build that is over",
 	tooManyConnections: "turned away: too many connections",
 	clientGone: "gave up waiting",
 	protocolError: "ended for a protocol error",

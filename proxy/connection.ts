@@ -188,7 +188,7 @@ export class Connection {
 		if (this.#state.t !== "opening") return;
 		const { clock, owner, maxWaitMs } = this.#options;
 		if (isOrphan(headers)) {
-			return this.fail("daemonGone", "buildkit-scaler: the daemon of this build is gone");
+			return this.fail("noBuild", "buildkit-scaler: this belongs to a build that is over");
 		}
 		this.openedAt = clock.now();
 		this.#waitTimer = clock.after(maxWaitMs, () => this.fail("waitTimeout", waitTimeoutMessage(maxWaitMs)));

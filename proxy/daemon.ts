@@ -1,3 +1,5 @@
+import type { Readiness } from "../common/admin.ts";
+
 /** Where a daemon listens: TCP, or a unix socket for a daemon on the same machine. */
 export type DaemonAddress =
 	| { readonly t: "tcp"; readonly host: string; readonly port: number }
@@ -19,4 +21,6 @@ export interface DaemonSource {
 	readonly daemons: readonly Daemon[];
 	/** Called after each change of `daemons`. Returns the function that stops it. */
 	onChange(listener: () => void): () => void;
+	/** Whether `daemons` is known by now; a source without it always knows. */
+	ready?(): Readiness;
 }

@@ -1,7 +1,7 @@
 /**
- * RPCs that can only be the first of a connection when the daemon that knew their build is gone: the client has lost
- * that daemon and has connected anew (seen with buildctl v0.33.1 and buildx v0.30.1). Held, the trace export would keep
- * the client's error from its user for up to 30 s, and wake a daemon for nothing.
+ * RPCs that are a connection's first only when the build is over: its daemon died, or it failed before it began, and the
+ * client has connected anew (seen with buildctl v0.33.1 and buildx v0.30.1). Held, the trace export would keep the
+ * client's error from its user for up to 30 s, and wake a daemon for nothing.
  */
 const orphanPaths = [
 	"/opentelemetry.proto.collector.trace.v1.TraceService/",

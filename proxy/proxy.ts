@@ -4,6 +4,8 @@ import type { Clock } from "../common/clock.ts";
 import { listen } from "../common/listen.ts";
 import type { Logger } from "../common/log.ts";
 import type { Bus } from "../events/bus.ts";
+import type { CloseReason } from "../events/schema.ts";
+import type { ConnectionStateName } from "./connection-state.ts";
 import type { DaemonSource } from "./daemon.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { PoolMetrics } from "./metrics.ts";
@@ -91,7 +93,7 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
 		ready() {
 			if (draining || closed) return { ok: false, reason: "draining" };
 			if (bus.status.t === "disconnected") return { ok: false, reason: bus.status.reason };
-			return { ok: true };
+			return source.ready?.() ?? { ok: true };
 		},
 		state: () => proxyState(pool, clock.now()),
 		onMove: (listener) => pool.onMove(listener),
@@ -116,10 +118,15 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
 	};
 }
 
+/** A client that is told why it fails is worth a warning, unless it only brings the traces of a build that is over. */
+function logLevel(state: ConnectionStateName, reason: CloseReason | undefined): "warn" | "info" | "debug" {
+	if (state === "failing") return reason === "noBuild" ? "debug" : "warn";
+	return state === "waiting" || state === "live" ? "info" : "debug";
+}
+
 function logMoves(pool: Pool, log: Logger): void {
 	pool.onMove(({ id, client, state, daemon, reason }) => {
 		if (state === "opening") return;
-		const level = state === "failing" ? "warn" : state === "waiting" || state === "live" ? "info" : "debug";
-		log[level]({ connection: id, client, daemon, reason }, `connection ${state}`);
+		log[logLevel(state, reason)]({ connection: id, client, daemon, reason }, `connection ${state}`);
 	});
 }

@@ -1,5 +1,7 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
+import { secondSignalMs } from "../helpers/cli-process.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
 import { processesWith } from "../helpers/processes.ts";
 
@@ -43,7 +45,8 @@ describe("SIGINT with a build running", () => {
 		await local.until((state) => state.daemons[0]?.active === 1);
 		const stoppedAt = performance.now();
 		local.process.child.kill("SIGINT");
-		await local.process.line(/stopping/);
+		await setTimeout(secondSignalMs);
+		expect(local.process.output).toContain("stopping: running builds finish first");
 		local.process.child.kill("SIGINT");
 		expect(await local.process.exited).toBe(1);
 		expect(await build.exited).not.toBe(0);

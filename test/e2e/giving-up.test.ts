@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import net from "node:net";
 import { describe, expect, test } from "vitest";
 import { buildctl, buildx } from "../helpers/build-client.ts";
@@ -34,21 +35,43 @@ test("a client killed while it waits leaves the queue within 1 s and wakes nobod
 	console.log(`left the queue after ${Math.round(leftAfterMs)} ms`);
 });
 
-test("a bare connect, and a thousand of them, wake nobody", async () => {
-	const local = await startLocalProcess("--poll", "1s");
-	const sockets = await Promise.all(
-		Array.from({ length: 1_001 }, () => {
-			const socket = net.connect(local.port, "127.0.0.1");
+/** Connects that say nothing. */
+function bareConnects(port: number, count: number): Promise<net.Socket[]> {
+	return Promise.all(
+		Array.from({ length: count }, () => {
+			const socket = net.connect(port, "127.0.0.1");
 			socket.on("error", () => {});
 			return new Promise<net.Socket>((resolve) => socket.once("connect", () => resolve(socket)));
 		}),
 	);
+}
+
+test("a bare connect, and a thousand of them, wake nobody", async () => {
+	const local = await startLocalProcess("--poll", "1s");
+	const sockets = await bareConnects(local.port, 1_001);
 	await local.until((state) => state.connections.length === 1_001);
 	expect((await local.state()).connections.every(({ state }) => state === "opening")).toBe(true);
-	// They are closed when the preface has not come within 10 s, which two polls of the controller have seen.
+	// They are closed when no preface has come within 10 s, which ten polls of the controller have seen.
 	await local.until((state) => state.connections.length === 0);
 	expect(local.process.output).not.toContain("pushed");
 	expect(local.process.output).not.toContain("scaled");
 	expect(await local.metrics()).toContain('reason="noPreface"} 1001');
+	for (const socket of sockets) socket.destroy();
+});
+
+test("5,000 idle connections cost little memory, and a build beside them does not notice", async () => {
+	const local = await startLocalProcess();
+	const residentKiB = () => {
+		const status = readFileSync(`/proc/${local.process.child.pid}/status`, "latin1");
+		return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
+	};
+	const before = residentKiB();
+	const sockets = await bareConnects(local.port, 5_000);
+	await local.until((state) => state.connections.length === 5_000);
+	const perConnectionKiB = (residentKiB() - before) / 5_000;
+	expect(perConnectionKiB).toBeLessThan(16);
+	const build = buildctl(local.address);
+	expect(await build.exited, build.output).toBe(0);
+	console.log(`${perConnectionKiB.toFixed(1)} KiB for each idle connection`);
 	for (const socket of sockets) socket.destroy();
 });

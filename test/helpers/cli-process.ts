@@ -5,6 +5,9 @@ import { toolsPath } from "../tools/programs.ts";
 
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
+/** Signals closer together than 200 ms count as one (cli/main.ts); the second is the one that waits for no build. */
+export const secondSignalMs = 250;
+
 export interface Output {
 	readonly text: string;
 	/** Milliseconds since the process was started. */
@@ -45,11 +48,11 @@ export class CliProcess {
 	static start(...args: readonly string[]): CliProcess {
 		const started = new CliProcess(process.execPath, [main, ...args]);
 		onTestFinished(async () => {
-			// The second signal is the one that does not wait for builds.
 			started.child.kill("SIGTERM");
-			started.child.kill("SIGTERM");
+			const second = setTimeout(() => started.child.kill("SIGTERM"), secondSignalMs);
 			const timeout = setTimeout(() => started.child.kill("SIGKILL"), 10_000);
 			await started.exited;
+			clearTimeout(second);
 			clearTimeout(timeout);
 		});
 		return started;

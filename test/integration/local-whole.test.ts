@@ -88,6 +88,7 @@ describe("builds", () => {
 		expect(processesWith(stateDir)).toEqual([]);
 		expect(types(observed).filter((t) => t !== "pushed")).toEqual([
 			"buildWaiting",
+			"eventSeen",
 			"scaled",
 			"daemonStarted",
 			"buildAssigned",

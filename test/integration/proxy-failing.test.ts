@@ -84,9 +84,9 @@ describe("failing", () => {
 		const { port, events, moves } = await startTestProxy();
 		expect(await request(port, path).answer()).toMatchObject({
 			"grpc-status": "8",
-			"grpc-message": expect.stringContaining("is gone"),
+			"grpc-message": expect.stringContaining("is over"),
 		});
-		expect(moves.at(-1)).toMatchObject({ state: "failing", reason: "daemonGone" });
+		expect(moves.at(-1)).toMatchObject({ state: "failing", reason: "noBuild" });
 		expect(events.map((e) => e.type)).toEqual(["proxy.state"]);
 	});
 });
