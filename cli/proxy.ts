@@ -6,10 +6,10 @@ import { ScalerError } from "../common/error.ts";
 import { createLogger, type Logger } from "../common/log.ts";
 import { NatsBus } from "../events/nats-bus.ts";
 import type { DaemonSource } from "../proxy/daemon.ts";
-import { registerDiscoveryMetrics } from "../proxy/endpoint-slice-metrics.ts";
-import { EndpointSliceSource } from "../proxy/endpoint-slice-source.ts";
+import { registerDiscoveryMetrics } from "../proxy/discovery/endpoint-slice-metrics.ts";
+import { EndpointSliceSource } from "../proxy/discovery/endpoint-slice-source.ts";
 import { startProxy } from "../proxy/proxy.ts";
-import { staticSource } from "../proxy/static-source.ts";
+import { staticSource } from "../proxy/discovery/static-source.ts";
 import { defineCommand } from "./command.ts";
 import { admin, capacity, drainTimeout, logLevel, maxWait, namespace, nats, pool } from "./common-options.ts";
 import { type HostPort, hostPorts, listenAddress, name, portNameOrNumber, text } from "./option.ts";
@@ -123,7 +123,7 @@ async function openSource(
 		throw new ScalerError("CONFIG_INVALID", `--daemons or --daemons-service is needed, one of them: ${why}`);
 	}
 	// Loaded here, as a proxy without a cluster should not pay for it.
-	const { KubernetesSliceApi, loadKubeConfig } = await import("../proxy/endpoint-slice-api.ts");
+	const { KubernetesSliceApi, loadKubeConfig } = await import("../proxy/discovery/endpoint-slice-api.ts");
 	const watched = { namespace, service, port };
 	const api = new KubernetesSliceApi(loadKubeConfig(), watched);
 	const source = new EndpointSliceSource(watched, { api, clock: systemClock, log });

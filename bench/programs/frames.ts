@@ -5,7 +5,7 @@ import {
 	frameHeaderBytes,
 	frameType,
 	readFrameHeader,
-} from "../../proxy/http2.ts";
+} from "../../proxy/hold/http2.ts";
 
 /** What the stand-in daemon sends first, as buildkitd does: MAX_FRAME_SIZE = 16384. */
 export const daemonSettings = frame(frameType.settings, 0, 0, Buffer.from([0, 5, 0, 0, 0x40, 0]));

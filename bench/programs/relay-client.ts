@@ -1,7 +1,7 @@
 // A program: makes the transfers that its parent asks for, one at a time, and says how many seconds each took.
 import net from "node:net";
 import { z } from "zod";
-import { flag, frameType, settingsAck } from "../../proxy/http2.ts";
+import { flag, frameType, settingsAck } from "../../proxy/hold/http2.ts";
 import { type Command, clientOpening, commandFrame, FrameReader } from "./frames.ts";
 import { readingInto, writeBulk } from "./reader.ts";
 

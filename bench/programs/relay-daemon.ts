@@ -1,7 +1,7 @@
 // A program: stands for a daemon. Opens each connection as buildkitd does, then takes or sends the raw bytes that
 // the client's command asks for. Sends its port to its parent.
 import net from "node:net";
-import { clientPreface, settingsAck } from "../../proxy/http2.ts";
+import { clientPreface, settingsAck } from "../../proxy/hold/http2.ts";
 import { type Command, daemonSettings, FrameReader, readCommand } from "./frames.ts";
 import { readAccepted, writeBulk } from "./reader.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { frame, frameType, h2Error, settingsAck } from "../../proxy/http2.ts";
+import { frame, frameType, h2Error, settingsAck } from "../../proxy/hold/http2.ts";
 import { clientOpening, clientSettings, firstRequest, RawClient } from "./helpers/raw-client.ts";
 import { startStandIn } from "./helpers/stand-in-daemon.ts";
 import { startTestProxy } from "./helpers/test-proxy.ts";

@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { frameType, h2Error, settingsAck } from "../../proxy/http2.ts";
+import { frameType, h2Error, settingsAck } from "../../proxy/hold/http2.ts";
 import { clientOpening, RawClient } from "./helpers/raw-client.ts";
 import { startTestProxy } from "./helpers/test-proxy.ts";
 

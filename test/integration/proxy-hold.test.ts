@@ -1,6 +1,6 @@
 import net from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { frame, frameType, pingAck, settingsAck } from "../../proxy/http2.ts";
+import { frame, frameType, pingAck, settingsAck } from "../../proxy/hold/http2.ts";
 import { clientOpening, firstRequest, RawClient } from "./helpers/raw-client.ts";
 import { daemonSettings, StandInDaemon, startStandIn } from "./helpers/stand-in-daemon.ts";
 import { startTestProxy } from "./helpers/test-proxy.ts";

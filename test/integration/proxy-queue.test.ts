@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { frameType } from "../../proxy/http2.ts";
+import { frameType } from "../../proxy/hold/http2.ts";
 import { clientOpening, firstRequest, openedBytes, RawClient } from "./helpers/raw-client.ts";
 import { startStandIn } from "./helpers/stand-in-daemon.ts";
 import { startTestProxy, type TestProxy } from "./helpers/test-proxy.ts";

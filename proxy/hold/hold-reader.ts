@@ -1,5 +1,5 @@
-import { ScalerError } from "../common/error.ts";
-import type { CloseReason } from "../events/schema.ts";
+import { ScalerError } from "../../common/error.ts";
+import type { CloseReason } from "../../events/schema.ts";
 import { FirstBlock } from "./first-block.ts";
 import {
 	clientPreface,

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { createLogger } from "../common/log.ts";
-import { ManualClock } from "../test/unit/manual-clock.ts";
+import { createLogger } from "../../common/log.ts";
+import { ManualClock } from "../../test/unit/manual-clock.ts";
+import { ApiStatusError } from "./api-status-error.ts";
 import { type EndpointSlice, readSlice } from "./endpoint-slice.ts";
-import { ApiStatusError } from "./endpoint-slice-failure.ts";
 import {
 	type EndpointSliceApi,
 	EndpointSliceSource,

@@ -10,7 +10,7 @@ import {
 	ServerConfiguration,
 	Watch,
 } from "@kubernetes/client-node";
-import { ScalerError } from "../common/error.ts";
+import { ScalerError } from "../../common/error.ts";
 import { readSlice, readSliceEvent } from "./endpoint-slice.ts";
 import type { WatchedService } from "./endpoint-slice-service.ts";
 import type { EndpointSliceApi, SliceList, WatchHandlers } from "./endpoint-slice-source.ts";

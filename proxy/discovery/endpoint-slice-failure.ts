@@ -1,16 +1,5 @@
 import type { WatchedService } from "./endpoint-slice-service.ts";
 
-/** The status that ends a watch from inside, as its last event. */
-export class ApiStatusError extends Error {
-	readonly statusCode: number;
-
-	constructor(statusCode: number, message: string) {
-		super(message);
-		this.name = "ApiStatusError";
-		this.statusCode = statusCode;
-	}
-}
-
 /** One line for the operator: what is wrong and, where it can be known, what to change. */
 export function describeFailure(thrown: unknown, { namespace }: WatchedService): string {
 	const code = statusCodeOf(thrown);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ApiStatusError } from "./endpoint-slice-failure.ts";
+import { ApiStatusError } from "./api-status-error.ts";
 
 /** What is read of an EndpointSlice (discovery.k8s.io/v1). A slice without endpoints or ports has null for them. */
 const endpointSchema = z.object({

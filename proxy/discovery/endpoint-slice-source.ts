@@ -1,10 +1,10 @@
-import type { Readiness } from "../common/admin.ts";
-import { type Backoff, backoffDelayMs } from "../common/backoff.ts";
-import type { Clock, Timer } from "../common/clock.ts";
-import { unreachable } from "../common/error.ts";
-import { Listeners } from "../common/listeners.ts";
-import type { Logger } from "../common/log.ts";
-import type { Daemon, DaemonSource } from "./daemon.ts";
+import type { Readiness } from "../../common/admin.ts";
+import { type Backoff, backoffDelayMs } from "../../common/backoff.ts";
+import type { Clock, Timer } from "../../common/clock.ts";
+import { unreachable } from "../../common/error.ts";
+import { Listeners } from "../../common/listeners.ts";
+import type { Logger } from "../../common/log.ts";
+import type { Daemon, DaemonSource } from "../daemon.ts";
 import type { EndpointSlice, SliceEvent } from "./endpoint-slice.ts";
 import { daemonsOfSlices } from "./endpoint-slice-daemons.ts";
 import { describeFailure } from "./endpoint-slice-failure.ts";

@@ -1,4 +1,4 @@
-import type { Daemon, DaemonAddress, DaemonSource } from "./daemon.ts";
+import type { Daemon, DaemonAddress, DaemonSource } from "../daemon.ts";
 
 /** A list of daemons that never changes (`--daemons`); the position in the list is the ordinal. */
 export function staticSource(addresses: readonly Extract<DaemonAddress, { t: "tcp" }>[]): DaemonSource {

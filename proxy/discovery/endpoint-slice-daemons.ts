@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Daemon } from "./daemon.ts";
+import type { Daemon } from "../daemon.ts";
 import type { Endpoint, EndpointSlice } from "./endpoint-slice.ts";
 import { type DaemonPort, maxDaemons, portNumber } from "./endpoint-slice-service.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ApiStatusError, describeFailure } from "./endpoint-slice-failure.ts";
+import { ApiStatusError } from "./api-status-error.ts";
+import { describeFailure } from "./endpoint-slice-failure.ts";
 
 const watched = { namespace: "builds", service: "buildkitd", port: "buildkit" };
 const describe_ = (thrown: unknown) => describeFailure(thrown, watched);

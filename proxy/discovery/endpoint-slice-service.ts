@@ -1,4 +1,4 @@
-import type { Daemon } from "./daemon.ts";
+import type { Daemon } from "../daemon.ts";
 import type { EndpointSlice } from "./endpoint-slice.ts";
 
 /** A Service's port by the name it has there, or the number that the daemons listen on. */
