@@ -8,7 +8,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "unit",
-					include: ["{common,events,proxy,scaler,local,cli,test/unit}/**/*.test.ts"],
+					include: ["{common,events,protos,proxy,scaler,local,cli,test/unit}/**/*.test.ts"],
 					testTimeout: 10_000,
 				},
 			},

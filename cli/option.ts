@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { nameSchema } from "../events/schema.ts";
 
 /** How a value is written, and what it becomes. */
@@ -67,9 +68,15 @@ export const listenAddress: Kind<HostPort> = {
 	mustBe: "HOST:PORT, such as 127.0.0.1:1234",
 	parse(text) {
 		const address = parseHostPort(text, 0);
-		return address?.host === "" ? { ...address, host: "::" } : address;
+		return address?.host === "" ? { ...address, host: everyInterface() } : address;
 	},
 };
+
+/** "::" takes IPv4 too; where IPv6 is switched off, as on some nodes, it cannot be listened on at all. */
+function everyInterface(): string {
+	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	return addresses.some(({ family }) => family === "IPv6") ? "::" : "0.0.0.0";
+}
 
 /** Servers to connect to: HOST:PORT, comma-separated (a list in YAML). */
 export const hostPorts: Kind<readonly HostPort[]> = {

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import type { IsActiveResponse } from "../protos/external-scaler.ts";
-import { ManualClock } from "../test/unit/manual-clock.ts";
+import { ManualClock } from "../test/helpers/manual-clock.ts";
 import { Controller, type ScalerClient } from "./controller.ts";
 import type { ControllerObservation } from "./observation.ts";
 import type { ActivityStream } from "./push-stream.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../test/unit/manual-clock.ts";
+import { ManualClock } from "../test/helpers/manual-clock.ts";
 import { LocalDaemons } from "./daemons.ts";
 import type { DaemonExit, DaemonKind, DaemonProcess } from "./kinds/kind.ts";
 import type { DaemonObservation } from "./observation.ts";

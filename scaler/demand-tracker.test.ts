@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { heartbeatMs } from "../events/schema.ts";
-import { ManualBus } from "../test/unit/manual-bus.ts";
-import { ManualClock } from "../test/unit/manual-clock.ts";
-import { poolEvent } from "../test/unit/pool-event.ts";
+import { ManualBus } from "../test/helpers/manual-bus.ts";
+import { ManualClock } from "../test/helpers/manual-clock.ts";
+import { poolEvent } from "../test/helpers/pool-event.ts";
 import { syncMs } from "./demand.ts";
 import { DemandTracker } from "./demand-tracker.ts";
 import type { Recorded } from "./ledger.ts";

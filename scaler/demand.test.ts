@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { leaseMs } from "../events/schema.ts";
-import { type EventParts, poolEvent } from "../test/unit/pool-event.ts";
+import { type EventParts, poolEvent } from "../test/helpers/pool-event.ts";
 import {
 	type BusView,
 	capacityOf,

@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { createLogger } from "../common/log.ts";
 import type { IsActiveResponse, ScaledObjectRef } from "../protos/external-scaler.ts";
-import { ManualClock } from "../test/unit/manual-clock.ts";
+import { ManualClock } from "../test/helpers/manual-clock.ts";
 import type { DemandSource } from "./answers.ts";
 import { externalScalerHandlers } from "./handlers.ts";
 import { Pusher } from "./push.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type EventParts, poolEvent } from "../test/unit/pool-event.ts";
+import { type EventParts, poolEvent } from "../test/helpers/pool-event.ts";
 import { Ledger, type Recorded } from "./ledger.ts";
 
 const key = "default/default";

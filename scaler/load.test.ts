@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { poolEvent } from "../test/unit/pool-event.ts";
+import { poolEvent } from "../test/helpers/pool-event.ts";
 import { addLoads, type Load, loadOf } from "./load.ts";
 
 const anyLoad: fc.Arbitrary<Load> = fc.record({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../test/unit/manual-clock.ts";
+import { ManualClock } from "../test/helpers/manual-clock.ts";
 import type { PoolKey } from "./pool-key.ts";
 import { type Pushed, Pusher, type PushStream } from "./push.ts";
 import type { Activity } from "./push-schedule.ts";

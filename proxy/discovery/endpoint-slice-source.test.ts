@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { createLogger } from "../../common/log.ts";
-import { ManualClock } from "../../test/unit/manual-clock.ts";
+import { ManualClock } from "../../test/helpers/manual-clock.ts";
 import { ApiStatusError } from "./api-status-error.ts";
 import { type EndpointSlice, readSlice } from "./endpoint-slice.ts";
 import {

@@ -11,7 +11,7 @@ import { pauseImage } from "../cluster/images/pause.ts";
 import { leftOvers } from "../cluster/left-overs.ts";
 import { startCluster } from "../cluster/start-cluster.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
-import { startNatsServer } from "../integration/helpers/nats-server.ts";
+import { startNatsServer } from "../helpers/nats-server.ts";
 import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 
 const namespace = "default";

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { connectExternalScaler, type ExternalScalerClient } from "../../protos/external-scaler.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
-import { type NatsServer, startNatsServer } from "../integration/helpers/nats-server.ts";
+import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
 import { findProgram } from "../tools/programs.ts";
 
 const ref = { name: "buildkitd", namespace: "default", scalerMetadata: { pool: "default" } };

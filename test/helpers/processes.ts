@@ -1,17 +1,19 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { identifyProcess } from "../../local/processes.ts";
 
-/** Pids of living processes whose command line contains `text`. */
-export function processesWith(text: string): number[] {
-	const pids: number[] = [];
-	for (const entry of readdirSync("/proc")) {
-		const pid = Number(entry);
-		if (!Number.isInteger(pid) || pid === process.pid) continue;
-		try {
-			const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
-			if (command.includes(text)) pids.push(pid);
-		} catch {
-			// It ended while we looked.
-		}
+/** The living processes with all of these words, in this order, in their command lines. */
+export function processesWith(...words: readonly string[]): number[] {
+	return readdirSync("/proc")
+		.filter((name) => /^\d+$/.test(name) && commandLine(name).includes(words.join(" ")))
+		.map(Number)
+		.filter((pid) => identifyProcess(pid) !== undefined);
+}
+
+function commandLine(pid: string): string {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+	} catch {
+		// It ended while we looked.
+		return "";
 	}
-	return pids;
 }

@@ -6,14 +6,8 @@ import { chooseKind } from "../../local/kinds/choose.ts";
 import type { DaemonObservation } from "../../local/observation.ts";
 import { childrenOf } from "../../local/processes.ts";
 import { openStateDirectory } from "../../local/state-directory.ts";
-import {
-	build,
-	buildctl,
-	contextRunning,
-	processesWith,
-	temporaryFolder,
-	until,
-} from "./helpers/local-machine.ts";
+import { build, buildctl, contextRunning, temporaryFolder, until } from "../helpers/local-machine.ts";
+import { processesWith } from "../helpers/processes.ts";
 
 interface Pool {
 	readonly daemons: LocalDaemons;

@@ -10,15 +10,9 @@ import { createLogger } from "../../common/log.ts";
 import { type Local, startLocal } from "../../local/local.ts";
 import type { LocalOptions } from "../../local/local-options.ts";
 import type { Observation } from "../../local/observation.ts";
-import {
-	build,
-	buildctl,
-	contextRunning,
-	processesWith,
-	temporaryFolder,
-	until,
-} from "./helpers/local-machine.ts";
-import { startNatsServer } from "./helpers/nats-server.ts";
+import { build, buildctl, contextRunning, temporaryFolder, until } from "../helpers/local-machine.ts";
+import { startNatsServer } from "../helpers/nats-server.ts";
+import { processesWith } from "../helpers/processes.ts";
 
 const anyPort = { host: "127.0.0.1", port: 0 };
 
@@ -184,7 +178,7 @@ describe("stopping", () => {
 describe("after kill -9 of local itself", () => {
 	/** Runs local in a process of its own, and resolves with the first line it says. */
 	async function startProcess(options: LocalOptions) {
-		const main = fileURLToPath(new URL("./helpers/local-main.ts", import.meta.url));
+		const main = fileURLToPath(new URL("../helpers/local-main.ts", import.meta.url));
 		const child = spawn(process.execPath, [main, JSON.stringify(options)], {
 			stdio: ["ignore", "pipe", "inherit"],
 		});

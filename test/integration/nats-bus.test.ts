@@ -7,7 +7,7 @@ import type { ScalerError } from "../../common/error.ts";
 import type { BusStatus } from "../../events/bus.ts";
 import { NatsBus } from "../../events/nats-bus.ts";
 import type { PoolEvent } from "../../events/schema.ts";
-import { type NatsServer, startNatsServer } from "./helpers/nats-server.ts";
+import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
 
 const cleanup: (() => Promise<void>)[] = [];
 afterEach(async () => {

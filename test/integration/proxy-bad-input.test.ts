@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { frame, frameType, h2Error, settingsAck } from "../../proxy/hold/http2.ts";
-import { clientOpening, clientSettings, firstRequest, RawClient } from "./helpers/raw-client.ts";
-import { startStandIn } from "./helpers/stand-in-daemon.ts";
-import { startTestProxy } from "./helpers/test-proxy.ts";
+import { clientOpening, clientSettings, firstRequest, RawClient } from "../helpers/raw-client.ts";
+import { startStandIn } from "../helpers/stand-in-daemon.ts";
+import { startTestProxy } from "../helpers/test-proxy.ts";
 
 /** Writes as long as the socket takes it and it is not closed. */
 async function flood(client: RawClient, bytes: Buffer, times: number): Promise<void> {

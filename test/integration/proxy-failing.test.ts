@@ -1,8 +1,8 @@
 import http2 from "node:http2";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { frameType, h2Error, settingsAck } from "../../proxy/hold/http2.ts";
-import { clientOpening, RawClient } from "./helpers/raw-client.ts";
-import { startTestProxy } from "./helpers/test-proxy.ts";
+import { clientOpening, RawClient } from "../helpers/raw-client.ts";
+import { startTestProxy } from "../helpers/test-proxy.ts";
 
 /** An ordinary HTTP/2 client with one request under way. */
 function request(

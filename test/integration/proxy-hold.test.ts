@@ -1,9 +1,9 @@
 import net from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { frame, frameType, pingAck, settingsAck } from "../../proxy/hold/http2.ts";
-import { clientOpening, firstRequest, RawClient } from "./helpers/raw-client.ts";
-import { daemonSettings, StandInDaemon, startStandIn } from "./helpers/stand-in-daemon.ts";
-import { startTestProxy } from "./helpers/test-proxy.ts";
+import { clientOpening, firstRequest, RawClient } from "../helpers/raw-client.ts";
+import { daemonSettings, StandInDaemon, startStandIn } from "../helpers/stand-in-daemon.ts";
+import { startTestProxy } from "../helpers/test-proxy.ts";
 
 describe("the hold", () => {
 	test("answers at once, and the daemon gets every byte but one SETTINGS ACK", async () => {

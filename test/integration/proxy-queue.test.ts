@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { frameType } from "../../proxy/hold/http2.ts";
-import { clientOpening, firstRequest, openedBytes, RawClient } from "./helpers/raw-client.ts";
-import { startStandIn } from "./helpers/stand-in-daemon.ts";
-import { startTestProxy, type TestProxy } from "./helpers/test-proxy.ts";
+import { clientOpening, firstRequest, openedBytes, RawClient } from "../helpers/raw-client.ts";
+import { startStandIn } from "../helpers/stand-in-daemon.ts";
+import { startTestProxy, type TestProxy } from "../helpers/test-proxy.ts";
 
 const live = ({ moves }: TestProxy) => moves.filter((m) => m.state === "live");
 const snapshot = ({ events }: TestProxy) => events.at(-1)?.snapshot;

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
 import { describe, expect, test } from "vitest";
 import { earlySettings, settingsAck } from "../../proxy/hold/http2.ts";
-import { clientOpening, firstRequest, RawClient } from "./helpers/raw-client.ts";
-import { daemonSettings, startStandIn } from "./helpers/stand-in-daemon.ts";
-import { startTestProxy } from "./helpers/test-proxy.ts";
+import { clientOpening, firstRequest, RawClient } from "../helpers/raw-client.ts";
+import { daemonSettings, startStandIn } from "../helpers/stand-in-daemon.ts";
+import { startTestProxy } from "../helpers/test-proxy.ts";
 
 const sha = () => createHash("sha256");
 

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { systemClock } from "../../common/clock.ts";
 import { NatsBus } from "../../events/nats-bus.ts";
 import type { ExternalScalerClient } from "../../protos/external-scaler.ts";
-import { connected, NatsProxy } from "./helpers/nats-proxy.ts";
-import { type NatsServer, startNatsServer } from "./helpers/nats-server.ts";
-import { outcome, scaledObject, startTestScaler, WatchedStream } from "./helpers/scaler.ts";
+import { connected, NatsProxy } from "../helpers/nats-proxy.ts";
+import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
+import { outcome, scaledObject, startTestScaler, WatchedStream } from "../helpers/scaler.ts";
 
 // Proxy, nats-server and scaler as they are in a cluster, with the real clock.
 

@@ -8,10 +8,10 @@ import { createLogger } from "../../common/log.ts";
 import { externalScalerService } from "../../protos/external-scaler.ts";
 import { syncMs } from "../../scaler/demand.ts";
 import { type ScalerOptions, startScaler } from "../../scaler/scaler.ts";
-import { ManualBus } from "../unit/manual-bus.ts";
-import { ManualClock } from "../unit/manual-clock.ts";
-import { type EventParts, poolEvent } from "../unit/pool-event.ts";
-import { healthOf, outcome, scaledObject, startTestScaler, WatchedStream } from "./helpers/scaler.ts";
+import { ManualBus } from "../helpers/manual-bus.ts";
+import { ManualClock } from "../helpers/manual-clock.ts";
+import { type EventParts, poolEvent } from "../helpers/pool-event.ts";
+import { healthOf, outcome, scaledObject, startTestScaler, WatchedStream } from "../helpers/scaler.ts";
 
 const cleanup: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

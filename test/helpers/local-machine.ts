@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import { identifyProcess } from "../../../local/processes.ts";
-import { findProgram } from "../../tools/programs.ts";
+import { findProgram } from "../tools/programs.ts";
 
 /** A folder of the test's own; short, for the unix sockets in it. */
 export function temporaryFolder(): string {
@@ -48,22 +47,6 @@ export function buildctl(address: string, ...args: readonly string[]): Client {
 export function build(address: string, context: string): Client {
 	const locals = ["--local", `context=${context}`, "--local", `dockerfile=${context}`];
 	return buildctl(address, "build", "--frontend", "dockerfile.v0", "--no-cache", ...locals);
-}
-
-/** The living processes with all of these words, in this order, in their command lines. */
-export function processesWith(...words: readonly string[]): number[] {
-	return readdirSync("/proc")
-		.filter((name) => /^\d+$/.test(name) && commandLine(name).includes(words.join(" ")))
-		.map(Number)
-		.filter((pid) => identifyProcess(pid) !== undefined);
-}
-
-function commandLine(pid: string): string {
-	try {
-		return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-	} catch {
-		return "";
-	}
 }
 
 /** Resolves once `check` holds of the machine, which tells nobody when it changes. The test's time limit applies. */

@@ -1,14 +1,14 @@
 import { Registry } from "prom-client";
 import { onTestFinished } from "vitest";
-import type { Clock } from "../../../common/clock.ts";
-import { createLogger } from "../../../common/log.ts";
-import { MemoryBus } from "../../../events/memory-bus.ts";
-import type { PoolEvent } from "../../../events/schema.ts";
-import type { Daemon, DaemonSource } from "../../../proxy/daemon.ts";
-import type { Limits } from "../../../proxy/limits.ts";
-import type { ConnectionMove } from "../../../proxy/move.ts";
-import { type RunningProxy, startProxy } from "../../../proxy/proxy.ts";
-import { ManualClock } from "../../unit/manual-clock.ts";
+import type { Clock } from "../../common/clock.ts";
+import { createLogger } from "../../common/log.ts";
+import { MemoryBus } from "../../events/memory-bus.ts";
+import type { PoolEvent } from "../../events/schema.ts";
+import type { Daemon, DaemonSource } from "../../proxy/daemon.ts";
+import type { Limits } from "../../proxy/limits.ts";
+import type { ConnectionMove } from "../../proxy/move.ts";
+import { type RunningProxy, startProxy } from "../../proxy/proxy.ts";
+import { ManualClock } from "./manual-clock.ts";
 
 /** Daemons that a test brings and takes away. */
 class TestSource implements DaemonSource {

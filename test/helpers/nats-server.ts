@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { findProgram } from "../../tools/programs.ts";
+import { findProgram } from "../tools/programs.ts";
 
 export interface NatsServer {
 	readonly url: string;

@@ -1,5 +1,5 @@
 import net from "node:net";
-import { encodeField } from "../../../proxy/hold/hpack.ts";
+import { encodeField } from "../../proxy/hold/hpack.ts";
 import {
 	clientPreface,
 	type FrameHeader,
@@ -9,7 +9,7 @@ import {
 	frameType,
 	readFrameHeader,
 	settingsAck,
-} from "../../../proxy/hold/http2.ts";
+} from "../../proxy/hold/http2.ts";
 
 export const clientSettings = frame(frameType.settings, 0, 0, Buffer.alloc(0));
 /** What grpc-go sends on a new connection, before it waits for the server's SETTINGS. */

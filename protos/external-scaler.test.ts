@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { externalScalerService } from "../../protos/external-scaler.ts";
+import { externalScalerService } from "./external-scaler.ts";
 
 // Written by hand from KEDA's proto and the protobuf encoding: tag = field number << 3 | wire type.
 const ref = "0a02736f" + "12026e73" + "1a09" + "0a04706f6f6c" + "120170";

@@ -1,7 +1,7 @@
 // A program: node local-main.ts <options as JSON>. Runs startLocal in a process that a test can kill.
-import { systemClock } from "../../../common/clock.ts";
-import { createLogger } from "../../../common/log.ts";
-import { startLocal } from "../../../local/local.ts";
+import { systemClock } from "../../common/clock.ts";
+import { createLogger } from "../../common/log.ts";
+import { startLocal } from "../../local/local.ts";
 
 try {
 	const log = createLogger("silent");

@@ -1,6 +1,6 @@
 import net from "node:net";
 import { onTestFinished } from "vitest";
-import { frame, frameType } from "../../../proxy/hold/http2.ts";
+import { frame, frameType } from "../../proxy/hold/http2.ts";
 
 /** What buildkitd of every version sends first: MAX_FRAME_SIZE = 16384. */
 export const daemonSettings = frame(frameType.settings, 0, 0, Buffer.from([0, 5, 0, 0, 0x40, 0]));

@@ -1,7 +1,7 @@
-import { systemClock } from "../../../common/clock.ts";
-import { NatsBus } from "../../../events/nats-bus.ts";
-import { heartbeatMs, type PoolEvent } from "../../../events/schema.ts";
-import { type EventParts, poolEvent } from "../../unit/pool-event.ts";
+import { systemClock } from "../../common/clock.ts";
+import { NatsBus } from "../../events/nats-bus.ts";
+import { heartbeatMs, type PoolEvent } from "../../events/schema.ts";
+import { type EventParts, poolEvent } from "./pool-event.ts";
 
 /** Speaks on NATS as a proxy does: on each change, with each heartbeat, when asked, and when the bus comes back. */
 export class NatsProxy {

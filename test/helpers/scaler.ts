@@ -2,15 +2,15 @@ import { credentials, loadPackageDefinition, type ServiceError, status } from "@
 import { loadSync } from "@grpc/proto-loader";
 import { protoPath } from "grpc-health-check";
 import { Registry } from "prom-client";
-import type { Clock } from "../../../common/clock.ts";
-import { createLogger } from "../../../common/log.ts";
-import type { Bus } from "../../../events/bus.ts";
+import type { Clock } from "../../common/clock.ts";
+import { createLogger } from "../../common/log.ts";
+import type { Bus } from "../../events/bus.ts";
 import {
 	connectExternalScaler,
 	type ExternalScalerClient,
 	type ScaledObjectRef,
-} from "../../../protos/external-scaler.ts";
-import { type Scaler, type ScalerOptions, startScaler } from "../../../scaler/scaler.ts";
+} from "../../protos/external-scaler.ts";
+import { type Scaler, type ScalerOptions, startScaler } from "../../scaler/scaler.ts";
 
 /** A scaler on a free port, and a client that calls it as KEDA does. */
 export interface TestScaler {
