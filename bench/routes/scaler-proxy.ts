@@ -1,6 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
-import { startNatsServer } from "../../test/integration/helpers/nats-server.ts";
+import { startNatsServer } from "../../test/helpers/nats-server.ts";
 import { projectRoot } from "../../test/tools/paths.ts";
 import { startServer } from "../child.ts";
 import type { Cleanup } from "../cleanup.ts";
