@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../common/clock.ts";
 import { ScalerError, unreachable } from "../common/error.ts";
 import type { CloseReason } from "../events/schema.ts";
 import { type AssignedDaemon, type ConnectionState, checkMove } from "./connection-state.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { FirstFrame } from "./hold/first-frame.ts";
 import { isOrphan } from "./hold/first-request.ts";
 import { grpcFailure } from "./hold/grpc-failure.ts";
@@ -44,8 +45,7 @@ export class Connection {
 	readonly #wire: Wire;
 	readonly #options: ConnectionOptions;
 	readonly #reader = new HoldReader();
-	#held: Buffer[] = [];
-	#heldBytes = 0;
+	readonly #held: HeldBytes;
 	/** Whether the preface was complete, and answered with our SETTINGS. */
 	#greeted = false;
 	readonly #openStreams = new Set<number>();
@@ -62,6 +62,7 @@ export class Connection {
 		this.acceptedAt = clock.now();
 		this.#wire = wire;
 		this.#options = options;
+		this.#held = new HeldBytes(limits.maxHeldBytes);
 		this.#state = {
 			t: "opening",
 			timer: clock.after(limits.handshakeMs, () => this.#neverAsked()),
@@ -99,7 +100,7 @@ export class Connection {
 			this.#daemonFailed(`no answer within ${limits.firstByteMs / 1000} s`),
 		);
 		this.#setState({ t: "dialing", timer, daemon });
-		daemon.wire.write(Buffer.concat(this.#held));
+		daemon.wire.write(this.#held.all());
 		daemon.wire.attach({
 			onBytes: (bytes) => this.#daemonBytes(bytes, firstFrame),
 			onEnd: () => this.#daemonEnded(),
@@ -204,12 +205,10 @@ export class Connection {
 	#keep(bytes: Uint8Array): void {
 		const state = this.#state;
 		if (state.t === "failing") return;
-		this.#heldBytes += bytes.length;
-		if (this.#heldBytes > this.#options.limits.maxHeldBytes) {
+		const copy = this.#held.add(bytes);
+		if (copy === undefined) {
 			return this.#goaway("heldTooMuch", h2Error.flowControlError, "more bytes than the window allows");
 		}
-		const copy = Buffer.from(bytes);
-		this.#held.push(copy);
 		if (state.t === "dialing") state.daemon.wire.write(copy);
 	}
 
@@ -330,7 +329,7 @@ export class Connection {
 	/** Lets go of what only a wait needs. */
 	#release(): void {
 		this.#waitTimer?.cancel();
-		this.#held = [];
+		this.#held.clear();
 	}
 
 	#dropDaemon(): void {

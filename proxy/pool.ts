@@ -6,6 +6,7 @@ import type { Bus } from "../events/bus.ts";
 import type { CloseReason } from "../events/schema.ts";
 import { Announcer, type Load } from "./announcer.ts";
 import { pack } from "./balance.ts";
+import { Conditions } from "./conditions.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { DaemonSource } from "./daemon.ts";
@@ -44,8 +45,7 @@ export class Pool implements ConnectionOwner {
 	readonly #deps: PoolDeps;
 	readonly #queue = new WaitQueue<Connection>();
 	readonly #moves = new Listeners<[ConnectionMove]>();
-	/** Re-checked after each change: promises of `whenUnused` and `whenEmpty`. */
-	readonly #pending = new Set<() => boolean>();
+	readonly #conditions = new Conditions();
 	readonly #announcer: Announcer;
 	readonly #unsubscribe: () => void;
 	#sampling: Timer;
@@ -84,13 +84,13 @@ export class Pool implements ConnectionOwner {
 
 	/** Resolves when no build is on the daemon and none is on its way to it. */
 	whenUnused(daemonName: string): Promise<void> {
-		return this.#when(() => (this.daemons.get(daemonName)?.builds ?? 0) === 0);
+		return this.#conditions.when(() => (this.daemons.get(daemonName)?.builds ?? 0) === 0);
 	}
 
 	/** New clients are told to come back; resolves when every build that was taken in has ended. */
 	drain(): Promise<void> {
 		this.#stopping = true;
-		return this.#when(() => this.#isEmpty());
+		return this.#conditions.when(() => this.#isEmpty());
 	}
 
 	/** Ends what is left and says goodbye. Call once. */
@@ -279,17 +279,7 @@ export class Pool implements ConnectionOwner {
 			if (!entry.listed && entry.assigned.size === 0) this.daemons.delete(name);
 		}
 		this.#pump();
-		for (const check of this.#pending) if (check()) this.#pending.delete(check);
-	}
-
-	#when(isTrue: () => boolean): Promise<void> {
-		return new Promise((resolve) => {
-			const check = () => {
-				if (isTrue()) resolve();
-				return isTrue();
-			};
-			if (!check()) this.#pending.add(check);
-		});
+		this.#conditions.recheck();
 	}
 
 	/** No build is left: nobody waits, and every connection that still stands is silent or is being told why. */
