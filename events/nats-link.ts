@@ -28,6 +28,9 @@ export class NatsLink {
 			servers: [...address.servers],
 			name,
 			reconnect: false,
+			// The client would ask DNS itself: without /etc/hosts and search domains, and beyond `timeout` when no answer
+			// comes, as in a pod whose network is just being set up. The system resolves the name when it connects.
+			resolve: false,
 			timeout: connectTimeoutMs,
 			pingInterval: pingIntervalMs,
 			maxPingOut: 2,

@@ -1,0 +1,18 @@
+import type { Cluster } from "../../cluster/cluster.ts";
+import { buildImages } from "../../cluster/images/build-image.ts";
+import { buildkitd } from "../../cluster/images/buildkitd.ts";
+import { startCluster } from "../../cluster/start-cluster.ts";
+import { buildNatsImage, buildScalerImage } from "./kube-images.ts";
+
+/** For beforeAll: the images are built once, and that may take a while. */
+export const START_TIMEOUT_MS = 180_000;
+
+/** A cluster that has everything the chart runs. */
+export async function startChartCluster(): Promise<Cluster> {
+	const images = [
+		...(await buildImages([await buildkitd()])),
+		await buildScalerImage(),
+		await buildNatsImage(),
+	];
+	return await startCluster({ images });
+}

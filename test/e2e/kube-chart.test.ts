@@ -1,0 +1,181 @@
+// The chart and the manifests as their users meet them: refused when wrong, accepted by the API server, upgraded in the
+// middle of a build, and gone without a trace after uninstall.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { V1CustomResourceDefinitionList, V1Deployment } from "@kubernetes/client-node";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Cluster } from "../cluster/cluster.ts";
+import { buildContext, buildctl } from "../helpers/build-client.ts";
+import { projectRoot } from "../tools/paths.ts";
+import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
+import { chart, installRelease, upgradeRelease } from "./helpers/kube-release.ts";
+import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
+import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
+
+oneClusterFileAtATime();
+
+const valueSets = readdirSync(join(chart, "ci"));
+const manifests = readdirSync(join(projectRoot, "keda")).map((name) => join(projectRoot, "keda", name));
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+	cluster = await startChartCluster();
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+	await cluster?.stop();
+});
+
+/** What helm or kubectl says when it refuses. */
+async function refusal(run: Promise<string>): Promise<string> {
+	try {
+		return `accepted:\n${await run}`;
+	} catch (error) {
+		return error instanceof Error && "details" in error ? String(error.details) : String(error);
+	}
+}
+
+function template(...args: string[]): Promise<string> {
+	return cluster.helm(["template", "pool", chart, "--kube-version", "1.35.4", ...args]);
+}
+
+test.each(valueSets)("ci/%s: lint, template, and the API server takes it", async (name) => {
+	const values = join(chart, "ci", name);
+	expect(await cluster.helm(["lint", "--strict", chart, "--values", values])).toContain("0 chart(s) failed");
+	const stdin = await template("--values", values);
+	const applied = await cluster.kubectl(["apply", "--dry-run=server", "-f", "-"], { stdin });
+	expect(applied).toContain("scaledobject.keda.sh/");
+	// Otherwise an upgrade would reset what KEDA and its HPA decided.
+	const workload = stdin
+		.split("\n---\n")
+		.find((text) => /^kind: (StatefulSet|Deployment)\n(.*\n)+? {2}name: \S+-daemons$/m.test(text));
+	expect(workload).toContain("spec:");
+	expect(workload).not.toMatch(/^\s*replicas:/m);
+});
+
+test("every file in keda/ is taken by the API server, dry and for real", async () => {
+	expect(manifests.length).toBeGreaterThanOrEqual(3);
+	for (const manifest of manifests) {
+		expect(await cluster.kubectl(["apply", "--dry-run=server", "-f", manifest])).toContain("server dry run");
+	}
+	// One after the other: two are of the same name.
+	await cluster.kubectl(["create", "namespace", "manifests"]);
+	for (const manifest of manifests) {
+		const text = readFileSync(manifest, "utf8");
+		const applied = await cluster.kubectl(["apply", "--namespace", "manifests", "-f", "-"], { stdin: text });
+		expect(applied).toMatch(/ created/);
+		await cluster.kubectl(["delete", "--namespace", "manifests", "-f", "-"], { stdin: text });
+	}
+});
+
+test.each([
+	{ args: ["--set", "proxy.replicas=many"], says: "at '/proxy/replicas': got string, want integer" },
+	{
+		args: ["--set", "daemons.kind=Job"],
+		says: "at '/daemons/kind': value must be one of 'StatefulSet', 'Deployment'",
+	},
+	{
+		args: ["--set", "proxy.service.prot=1"],
+		says: "at '/proxy/service': additional properties 'prot' not allowed",
+	},
+	{ args: ["--set", "proxy.maxWait=soon"], says: "at '/proxy/maxWait': 'soon' does not match pattern" },
+	{ args: ["--set", "pool.name=My_Pool"], says: "at '/pool/name': 'My_Pool' does not match pattern" },
+	{
+		args: ["--set", "autoscaling.pollingSeconds=0"],
+		says: "at '/autoscaling/pollingSeconds': minimum: got 0, want 1",
+	},
+	{ args: ["--set", "nats.url=http://nats"], says: "at '/nats/url': 'http://nats' does not match pattern" },
+	{ args: ["--set", "daemons.kind=Deployment", "--set", "keda.check=false"], says: "would share one volume" },
+	{ args: ["--set", "autoscaling.minReplicas=11", "--set", "keda.check=false"], says: "must not be above" },
+	{ args: [], says: "KEDA is not installed in this cluster" },
+])("refused: $args", async ({ args, says }) => {
+	expect(await refusal(template(...args))).toContain(says);
+});
+
+test("KEDA before 2.18 is refused", async () => {
+	const crds = JSON.parse(
+		await cluster.kubectl(["get", "crd", "--output=json"]),
+	) as V1CustomResourceDefinitionList;
+	const crd = crds.items.find(({ metadata }) => metadata?.name === "scaledobjects.keda.sh");
+	const path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/advanced/properties";
+	const scaleUp = `${path}/horizontalPodAutoscalerConfig/properties/behavior/properties/scaleUp/properties`;
+	const patch = JSON.stringify([{ op: "remove", path: `${scaleUp}/tolerance` }]);
+	const dryRun = ["install", "old", chart, "--dry-run=server"];
+	expect(await cluster.helm(dryRun)).toContain("kind: ScaledObject");
+	await cluster.kubectl(["patch", "crd", "scaledobjects.keda.sh", "--type=json", `--patch=${patch}`]);
+	try {
+		expect(await refusal(cluster.helm(dryRun))).toContain("KEDA before 2.18 is too old");
+	} finally {
+		const { metadata, ...rest } = crd ?? {};
+		const whole = { ...rest, metadata: { name: metadata?.name, annotations: metadata?.annotations } };
+		await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], {
+			stdin: JSON.stringify(whole),
+		});
+	}
+	expect(await cluster.helm(dryRun)).toContain("kind: ScaledObject");
+});
+
+test("an upgrade of everything leaves a running build alone; without NATS all are unready; uninstall", async () => {
+	const release = await installRelease(cluster, { name: "whole" });
+	expect(release.notes).toContain("buildctl --addr tcp://whole-proxy.whole:1234 build");
+	const inNamespace = ["--namespace", release.namespace];
+
+	const timeline = new Timeline();
+	const watching = await watchPool(cluster, release, timeline);
+	const build = buildctl(release.outsideAddress, buildContext("echo running; sleep 30"));
+	await build.line(/running$/);
+	const change = { podAnnotations: { "example.com/changed": "true" } };
+	await upgradeRelease(cluster, release, { proxy: change, scaler: change, daemons: change });
+	timeline.mark("proxies and scalers are new");
+	expect(await build.exited, build.output).toBe(0);
+	timeline.mark("build succeeded");
+	await release.asleep();
+	watching.close();
+	timeline.print("an upgrade during a build");
+	const steps = timeline.moments.map(({ what }) => what).filter((what) => !what.startsWith("whole-daemons"));
+	expect(steps).toEqual([
+		"replicas 0 -> 1",
+		"proxies and scalers are new",
+		"build succeeded",
+		"replicas 1 -> 0",
+	]);
+
+	const readyReplicas = (count: number | undefined) =>
+		cluster.waitFor(
+			{ path: `/apis/apps/v1/namespaces/${release.namespace}/deployments` },
+			(found: readonly V1Deployment[]) =>
+				["whole-proxy", "whole-scaler"].every(
+					(name) => found.find(({ metadata }) => metadata?.name === name)?.status?.readyReplicas === count,
+				),
+			{ what: `${count} ready proxies and scalers`, timeoutMs: 60_000 },
+		);
+	await cluster.kubectl(["scale", "deployment", "whole-nats", "--replicas=0", ...inNamespace]);
+	await readyReplicas(undefined);
+	const [proxy] = await release.pods("proxy");
+	const readiness = await fetch(`http://${proxy?.status?.podIP}:8081/readyz`);
+	expect(await readiness.text()).toMatch(/^not ready: \S+/);
+	await cluster.kubectl(["scale", "deployment", "whole-nats", "--replicas=1", ...inNamespace]);
+	await readyReplicas(2);
+
+	await cluster.helm(["uninstall", release.name, ...inNamespace, "--wait"]);
+	expect(release.notes).toContain("After `helm uninstall` the caches stay, and nothing else");
+	// Pods outlive the objects that made them for as long as they take to stop.
+	const onlyVolumes = ["persistentvolumeclaim/state-whole-daemons-0"];
+	await expect.poll(() => leftIn(release.namespace), { timeout: 30_000 }).toEqual(onlyVolumes);
+	const [, command = ""] = /^ *kubectl (.* delete pvc .*)$/m.exec(release.notes) ?? [];
+	await cluster.kubectl(command.split(" "));
+	expect(await leftIn(release.namespace)).toEqual([]);
+});
+
+/** All objects of a namespace but those that Kubernetes itself puts there. */
+async function leftIn(namespace: string): Promise<string[]> {
+	const resources = await cluster.kubectl(["api-resources", "--namespaced", "--verbs=list", "--output=name"]);
+	const kinds = resources
+		.trim()
+		.split("\n")
+		.filter((kind) => !/^events|metrics/.test(kind));
+	const listed = await cluster.kubectl(["get", kinds.join(","), "--namespace", namespace, "--output=name"]);
+	const own = ["configmap/kube-root-ca.crt", "serviceaccount/default"];
+	return listed.split("\n").filter((name) => name !== "" && !own.includes(name));
+}
