@@ -24,6 +24,17 @@ export default defineConfig({
 				test: {
 					name: "e2e",
 					include: ["test/e2e/**/*.test.ts"],
+					exclude: ["test/e2e/kube-*.test.ts"],
+					testTimeout: 420_000,
+					hookTimeout: 60_000,
+					// Several of them measure, and only one cluster fits on a machine.
+					fileParallelism: false,
+				},
+			},
+			{
+				test: {
+					name: "kube",
+					include: ["test/e2e/kube-*.test.ts"],
 					testTimeout: 420_000,
 					hookTimeout: 60_000,
 					// Several of them measure, and only one cluster fits on a machine.

@@ -167,7 +167,9 @@ async function readiness(release: Release, component: string): Promise<string[]>
 	return await Promise.all(
 		(await release.pods(component)).map(async ({ metadata, status }) => {
 			const asked = fetch(`http://${status?.podIP}:8081/readyz`, { signal: AbortSignal.timeout(2_000) });
-			const answer = await asked.then((response) => response.text(), String);
+			const answer = await asked
+				.then(async (response) => `${response.status} ${await response.text()}`)
+				.catch(String);
 			return `${metadata?.name} (${status?.podIP}, ${status?.phase}): ${answer.trim()}`;
 		}),
 	);
