@@ -3,8 +3,16 @@ import type { DaemonAddress } from "./daemon.ts";
 
 /** A direction owns this much at first: most builds talk in small messages. It grows while reads fill it. */
 const smallBufferBytes = 4 * 1024;
-/** As far as it grows. Nearly all the CPU is the kernel's, and fewer, larger reads cost a third less than 64 KiB. */
-const bulkBufferBytes = 256 * 1024;
+/** As far as it grows. */
+const bulkBufferBytes = 512 * 1024;
+
+/**
+ * A read of this much is a bulk transfer's, and more is on its way: the next read waits for `bulkPauseMs`, so that it
+ * finds more. Moving bytes costs wakeups rather than copies, ours and the receiver's: a third less CPU in a context
+ * upload (bench/). Nothing that was read waits, and a buffer that was filled is read again at once.
+ */
+const bulkReadBytes = 16 * 1024;
+const bulkPauseMs = 1;
 
 /**
  * While a wire is held, every byte worth keeping is copied anyway, so all held wires read into this one buffer:
@@ -167,9 +175,13 @@ export class Wire {
 
 	#read(bytes: Buffer): boolean {
 		this.bytesRead += bytes.length;
-		if (this.#ownsBuffer && bytes.length === this.#buffer.length && bytes.length < bulkBufferBytes) {
+		const filled = bytes.length === this.#buffer.length;
+		if (filled && this.#ownsBuffer && bytes.length < bulkBufferBytes) {
 			this.#buffer = Buffer.allocUnsafeSlow(Math.min(bytes.length * 4, bulkBufferBytes));
 		}
-		return this.#events?.onBytes(bytes) ?? true;
+		const readOn = this.#events?.onBytes(bytes) ?? true;
+		if (!readOn || filled || !this.#ownsBuffer || bytes.length < bulkReadBytes) return readOn;
+		setTimeout(() => this.resume(), bulkPauseMs);
+		return false;
 	}
 }
