@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { FirstFiles } from "./test/first-files.ts";
 
 export default defineConfig({
 	test: {
 		// More than the cores: integration tests mostly wait for other processes.
 		maxWorkers: 4,
+		sequence: { sequencer: FirstFiles },
 		projects: [
 			{
 				test: {
@@ -24,21 +26,12 @@ export default defineConfig({
 				test: {
 					name: "e2e",
 					include: ["test/e2e/**/*.test.ts"],
-					exclude: ["test/e2e/kube-*.test.ts"],
 					testTimeout: 420_000,
 					hookTimeout: 60_000,
-					// Several of them measure, and only one cluster fits on a machine.
-					fileParallelism: false,
-				},
-			},
-			{
-				test: {
-					name: "kube",
-					include: ["test/e2e/kube-*.test.ts"],
-					testTimeout: 420_000,
-					hookTimeout: 60_000,
-					// Several of them measure, and only one cluster fits on a machine.
-					fileParallelism: false,
+					// One file at a time works, under a lock; the other worker is for the one that only waits.
+					maxWorkers: 2,
+					// After the others, whose number of workers is another.
+					sequence: { groupOrder: 1 },
 				},
 			},
 		],

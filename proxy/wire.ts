@@ -1,7 +1,7 @@
 import net from "node:net";
 import type { DaemonAddress } from "./daemon.ts";
 
-/** A direction owns this much at first: most builds talk in small messages. It grows while reads fill it. */
+/** A direction owns this much at first: most builds talk in small messages. It grows when a read takes most of it. */
 const smallBufferBytes = 4 * 1024;
 /** As far as it grows. */
 const bulkBufferBytes = 512 * 1024;
@@ -175,12 +175,13 @@ export class Wire {
 
 	#read(bytes: Buffer): boolean {
 		this.bytesRead += bytes.length;
-		const filled = bytes.length === this.#buffer.length;
-		if (filled && this.#ownsBuffer && bytes.length < bulkBufferBytes) {
-			this.#buffer = Buffer.allocUnsafeSlow(Math.min(bytes.length * 4, bulkBufferBytes));
+		const size = this.#buffer.length;
+		if (this.#ownsBuffer && size < bulkBufferBytes && bytes.length > size / 2) {
+			this.#buffer = Buffer.allocUnsafeSlow(Math.min(size * 4, bulkBufferBytes));
 		}
 		const readOn = this.#events?.onBytes(bytes) ?? true;
-		if (!readOn || filled || !this.#ownsBuffer || bytes.length < bulkReadBytes) return readOn;
+		const more = bytes.length === size;
+		if (!readOn || more || !this.#ownsBuffer || bytes.length < bulkReadBytes) return readOn;
 		setTimeout(() => this.resume(), bulkPauseMs);
 		return false;
 	}

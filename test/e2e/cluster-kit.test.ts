@@ -9,10 +9,10 @@ import { ports } from "../cluster/layout.ts";
 import { leftOvers } from "../cluster/left-overs.ts";
 import { startCluster } from "../cluster/start-cluster.ts";
 import { ToolError } from "../tools/tool-error.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { machine } from "./helpers/machine.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 const holder = fileURLToPath(new URL("./helpers/hold-cluster.ts", import.meta.url));
 

@@ -10,6 +10,7 @@ import { startCluster } from "../cluster/start-cluster.ts";
 import { kubernetes } from "../tools/go-modules.ts";
 import { findProgram } from "../tools/programs.ts";
 import { runCommand } from "../tools/run-command.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { withBuildContext } from "./helpers/build-context.ts";
 import {
 	buildkitdPool,
@@ -19,7 +20,6 @@ import {
 	serviceOfTest,
 } from "./helpers/cluster-objects.ts";
 import { machine } from "./helpers/machine.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 import { startPushingScaler } from "./helpers/pushing-scaler.ts";
 
 const pods = "/api/v1/namespaces/default/pods";
@@ -29,7 +29,7 @@ const deployments = "/apis/apps/v1/namespaces/default/deployments";
 // Not -T: that option crashes Debian's static wget. Not just "web": that is also a pod's own host name.
 const fetchWeb = "wget -q -O - http://web.default:8080/";
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 let before: object;
 let cluster: Cluster;

@@ -12,13 +12,13 @@ import { leftOvers } from "../cluster/left-overs.ts";
 import { startCluster } from "../cluster/start-cluster.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 
 const namespace = "default";
 const pods = `/api/v1/namespaces/${namespace}/pods`;
 const metadata = (name: string) => ({ name, namespace });
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 let cluster: Cluster;
 

@@ -3,6 +3,9 @@ import net from "node:net";
 import { describe, expect, test } from "vitest";
 import { buildctl, buildx } from "../helpers/build-client.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
+
+aloneOnTheMachine();
 
 describe("when the wait is too long", () => {
 	test.each([

@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
 import { buildctl } from "../helpers/build-client.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { type ClientPod, startClientPod } from "./helpers/kube-clients.ts";
 import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
 import { figures } from "./helpers/kube-figures.ts";
 import { installRelease, type Release } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
 import { observeWakes, ownShare, wakePhases } from "./helpers/kube-wake.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 let cluster: Cluster;
 let client: ClientPod;
@@ -49,7 +49,7 @@ async function fromOutside(address: string): Promise<string> {
 	return build.output;
 }
 
-test.each([
+test.concurrent.each([
 	{ name: "stateful", kind: "StatefulSet", values: {} },
 	// One volume for one pod: that is how a Deployment keeps its cache.
 	{ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } },

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { projectRoot } from "../tools/paths.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
 import { chart, installRelease, upgradeRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 const valueSets = readdirSync(join(chart, "ci"));
 const manifests = readdirSync(join(projectRoot, "keda")).map((name) => join(projectRoot, "keda", name));

@@ -1,15 +1,15 @@
-// Scenarios b and c: many clients at once, and a wake that takes a minute. Nobody fails, everybody waits.
+// Scenarios b and c, side by side: many clients at once, and a wake that takes a minute. Nobody fails, everybody waits.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
 import { pauseImage } from "../cluster/images/pause.ts";
 import { buildContext, buildctl, buildx } from "../helpers/build-client.ts";
 import type { CliProcess } from "../helpers/cli-process.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
 import { installRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
-import { oneClusterFileAtATime } from "./helpers/one-cluster-file.ts";
 
-oneClusterFileAtATime();
+aloneOnTheMachine();
 
 let cluster: Cluster;
 
@@ -32,7 +32,7 @@ async function allSucceed(builds: readonly CliProcess[], timeline: Timeline): Pr
 	);
 }
 
-test("eight builds at once, two to a daemon: four daemons by the HPA, no build fails, then none", async () => {
+test.concurrent("eight builds at once, two to a daemon: four daemons by the HPA, no build fails, then none", async () => {
 	const values = {
 		pool: { buildsPerDaemon: 2 },
 		daemons: { persistence: { enabled: false } },
@@ -60,7 +60,7 @@ test("eight builds at once, two to a daemon: four daemons by the HPA, no build f
 	}
 });
 
-test("a wake that takes a minute: ten clients at once, buildctl and buildx, succeed at the first try", async () => {
+test.concurrent("a wake that takes a minute: ten clients at once, buildctl and buildx, succeed at the first try", async () => {
 	// It ends at SIGTERM: the daemon that the install itself starts must go soon.
 	const minute = ["/bin/sh", "-c", "trap 'exit 1' TERM; sleep 60 & wait $!"];
 	const slow = { name: "slow", image: pauseImage, command: minute };

@@ -8,6 +8,9 @@ import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
 import { findProgram } from "../tools/programs.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
+
+aloneOnTheMachine();
 
 const ref = { name: "buildkitd", namespace: "default", scalerMetadata: { pool: "default" } };
 const anyPort = "127.0.0.1:0";

@@ -3,11 +3,14 @@ import { type Lock, takeLock } from "../../cluster/lock.ts";
 
 const TIMEOUT_MS = 900_000;
 
-/** Called first in a test file that starts clusters: vitest may run such files side by side, the machine holds one. */
-export function oneClusterFileAtATime(): void {
+/**
+ * Called first in every file but the one that only waits (test/first-files.ts): several measure, and a machine holds one
+ * cluster.
+ */
+export function aloneOnTheMachine(): void {
 	let lock: Lock | undefined;
 	beforeAll(async () => {
-		lock = await takeLock("cluster-tests", TIMEOUT_MS);
+		lock = await takeLock("e2e", TIMEOUT_MS);
 	}, TIMEOUT_MS);
 	afterAll(() => lock?.release());
 }
