@@ -1,5 +1,5 @@
 import { logLevels } from "../common/log.ts";
-import { choice, duration, integer, listenAddress, name, natsUrl } from "./option.ts";
+import { boolean, choice, duration, integer, listenAddress, name, natsUrl } from "./option.ts";
 
 /** Options that mean the same in every command that has them. */
 
@@ -29,6 +29,13 @@ export const maxWait = {
 	defaultText: "15m",
 	placeholder: "DURATION",
 	description: "How long a build may wait for a daemon before its client is told why",
+} as const;
+
+export const wakeOnStatus = {
+	kind: boolean,
+	defaultText: "false",
+	placeholder: "BOOL",
+	description: "Whether `buildx ls`, `inspect`, `du` and the like wake a sleeping pool, as builds do",
 } as const;
 
 export const drainTimeout = {

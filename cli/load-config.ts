@@ -100,7 +100,7 @@ function readFile(keys: readonly string[], path: string): Map<string, Given> {
 
 /** Text of a scalar or, comma-separated, of a YAML list; undefined for anything else. */
 function asText(value: unknown): string | undefined {
-	if (typeof value === "string" || typeof value === "number") return String(value);
+	if (["string", "number", "boolean"].includes(typeof value)) return String(value);
 	return Array.isArray(value) && value.every((item) => typeof item === "string")
 		? value.join(",")
 		: undefined;

@@ -6,7 +6,16 @@ import { daemonChoices } from "../local/kinds/choose.ts";
 import { startLocal } from "../local/local.ts";
 import { formatLine } from "../local/narrator.ts";
 import { defineCommand } from "./command.ts";
-import { capacity, drainTimeout, logLevel, maxWait, namespace, nats, pool } from "./common-options.ts";
+import {
+	capacity,
+	drainTimeout,
+	logLevel,
+	maxWait,
+	namespace,
+	nats,
+	pool,
+	wakeOnStatus,
+} from "./common-options.ts";
 import { choice, duration, integer, listenAddress, text } from "./option.ts";
 
 /** Daemons keep their cache here from run to run, where the XDG base directory specification puts state. */
@@ -47,6 +56,7 @@ export const localCommand = defineCommand(
 			description: "Starts each daemon that much later: stands for a slow node",
 		},
 		maxWait,
+		wakeOnStatus,
 		drainTimeout,
 		daemon: {
 			kind: choice(daemonChoices),
@@ -91,6 +101,7 @@ export const localCommand = defineCommand(
 				pollMs: config.poll,
 				wakeDelayMs: config.wakeDelay,
 				maxWaitMs: config.maxWait,
+				wakeOnStatus: config.wakeOnStatus,
 				drainTimeoutMs: config.drainTimeout,
 				daemon: config.daemon,
 				...(config.nats === undefined ? {} : { natsUrl: config.nats }),

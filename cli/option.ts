@@ -110,6 +110,11 @@ export function integer(min: number, max: number): Kind<number> {
 	};
 }
 
+export const boolean: Kind<boolean> = {
+	mustBe: "true or false",
+	parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
+};
+
 export function choice<const T extends string>(choices: readonly T[]): Kind<T> {
 	return {
 		mustBe: `one of ${choices.join(", ")}`,

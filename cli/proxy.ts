@@ -11,7 +11,17 @@ import { EndpointSliceSource } from "../proxy/discovery/endpoint-slice-source.ts
 import { staticSource } from "../proxy/discovery/static-source.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { defineCommand } from "./command.ts";
-import { admin, capacity, drainTimeout, logLevel, maxWait, namespace, nats, pool } from "./common-options.ts";
+import {
+	admin,
+	capacity,
+	drainTimeout,
+	logLevel,
+	maxWait,
+	namespace,
+	nats,
+	pool,
+	wakeOnStatus,
+} from "./common-options.ts";
 import { type HostPort, hostPorts, listenAddress, name, portNameOrNumber, text } from "./option.ts";
 
 export const proxyCommand = defineCommand(
@@ -43,6 +53,7 @@ export const proxyCommand = defineCommand(
 		namespace,
 		capacity,
 		maxWait,
+		wakeOnStatus,
 		drainTimeout,
 		nats,
 		admin,
@@ -71,6 +82,7 @@ export const proxyCommand = defineCommand(
 				listen: config.listen,
 				capacity: config.capacity,
 				maxWaitMs: config.maxWait,
+				wakeOnStatus: config.wakeOnStatus,
 				drainTimeoutMs: config.drainTimeout,
 			},
 			{ source, bus, clock: systemClock, log, registry },

@@ -27,6 +27,7 @@ export const closeReasons = [
 	"tls",
 	"noRequest",
 	"noBuild",
+	"noWake",
 	"tooManyConnections",
 	// Counted, and ended before a daemon answered.
 	"clientGone",

@@ -90,6 +90,7 @@ async function demo(folder: string): Promise<void> {
 			cooldownMs,
 			pollMs: 1_000,
 			wakeDelayMs: 0,
+			wakeOnStatus: false,
 			maxWaitMs: 60_000,
 			drainTimeoutMs: 60_000,
 			daemon: "buildkitd",

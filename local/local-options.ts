@@ -17,6 +17,7 @@ export interface LocalOptions {
 	/** Starts each daemon that much later: stands for a slow node. */
 	readonly wakeDelayMs: number;
 	readonly maxWaitMs: number;
+	readonly wakeOnStatus: boolean;
 	readonly drainTimeoutMs: number;
 	readonly daemon: DaemonChoice;
 	/** Without it events stay in memory. */

@@ -77,6 +77,7 @@ const endings: Readonly<Record<CloseReason, string>> = {
 	tls: "was no client",
 	noRequest: "asked for nothing",
 	noBuild: "belonged to a build that is over",
+	noWake: "asked for the status only: answered without a daemon",
 	tooManyConnections: "turned away: too many connections",
 	clientGone: "gave up waiting",
 	protocolError: "ended for a protocol error",

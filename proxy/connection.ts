@@ -4,7 +4,7 @@ import type { CloseReason } from "../events/schema.ts";
 import { type AssignedDaemon, type ConnectionState, checkMove } from "./connection-state.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { FirstFrame } from "./hold/first-frame.ts";
-import { isOrphan } from "./hold/first-request.ts";
+import { type Purpose, purposeOf } from "./hold/first-request.ts";
 import { grpcFailure } from "./hold/grpc-failure.ts";
 import { HoldReader, type HoldVerdict } from "./hold/hold-reader.ts";
 import { earlySettings, goaway, type H2Error, h2Error, pingAck, settingsAck } from "./hold/http2.ts";
@@ -14,7 +14,7 @@ import type { Wire } from "./wire.ts";
 
 /** What a connection tells the pool that it belongs to. */
 export interface ConnectionOwner {
-	/** The first request came: a build wants in. The owner assigns it a daemon, now or later, or fails it. */
+	/** The first request came, and tells the purpose. The owner assigns it a daemon, now or later, or fails it. */
 	admit(connection: Connection): void;
 	/** The daemon's first frame came. */
 	answered(connection: Connection, daemonName: string): void;
@@ -37,6 +37,8 @@ export class Connection {
 	readonly id: string;
 	readonly client: string;
 	readonly acceptedAt: number;
+	/** Known with its first request. */
+	purpose: Purpose | undefined;
 	/** When its first request came; the place in the queue. */
 	openedAt = 0;
 	/** When its wait ended: the daemon answered, or it was given up. */
@@ -184,11 +186,12 @@ export class Connection {
 		);
 	}
 
-	/** The client wants something: this is a build, unless it belongs to one that is over. */
+	/** The client wants something: now it is known what the connection is for. */
 	#requested(headers: ReadonlyMap<string, string>): void {
 		if (this.#state.t !== "opening") return;
 		const { clock, owner, maxWaitMs } = this.#options;
-		if (isOrphan(headers)) {
+		this.purpose = purposeOf(headers);
+		if (this.purpose === "orphan") {
 			return this.fail("noBuild", "buildkit-scaler: this belongs to a build that is over");
 		}
 		this.openedAt = clock.now();

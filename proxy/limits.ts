@@ -12,6 +12,8 @@ export interface Limits {
 	readonly maxUnreadBytes: number;
 	/** How long a failed client may stay to read the reason. */
 	readonly lingerMs: number;
+	/** A question about the pool finds a daemon within this, or is answered without one: its user expects no wait. */
+	readonly statusMs: number;
 	/** A daemon that accepted and was sent the held bytes must answer within this. */
 	readonly firstByteMs: number;
 	/** A daemon must accept the connection within this. */
@@ -25,6 +27,7 @@ export const defaultLimits: Limits = {
 	maxHeldBytes: 256 * 1024,
 	maxUnreadBytes: 64 * 1024,
 	lingerMs: 5_000,
+	statusMs: 500,
 	firstByteMs: 30_000,
 	connectMs: 5_000,
 };

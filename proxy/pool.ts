@@ -27,6 +27,8 @@ export interface PoolOptions {
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
 	readonly maxWaitMs: number;
+	/** Whether a question about the pool wakes it as a build does. */
+	readonly wakeOnStatus: boolean;
 	readonly limits: Limits;
 }
 
@@ -44,6 +46,8 @@ export class Pool implements ConnectionOwner {
 	readonly daemons = new Map<string, DaemonEntry>();
 	readonly #deps: PoolDeps;
 	readonly #queue = new WaitQueue<Connection>();
+	/** Questions about the pool on their way to a daemon. They come after every build, and are no demand. */
+	readonly #inquiries = new Set<Connection>();
 	readonly #moves = new Listeners<[ConnectionMove]>();
 	readonly #conditions = new Conditions();
 	readonly #announcer: Announcer;
@@ -108,6 +112,7 @@ export class Pool implements ConnectionOwner {
 		if (this.#stopping) {
 			return connection.fail("proxyStopping", "buildkit-scaler: this proxy is shutting down; try again");
 		}
+		if (this.#isInquiry(connection)) return this.#inquire(connection);
 		if (this.#queue.size >= maxQueue) {
 			return connection.fail(
 				"queueFull",
@@ -115,9 +120,34 @@ export class Pool implements ConnectionOwner {
 			);
 		}
 		this.#queue.add(connection);
-		const { id, client } = connection;
-		this.#announcer.announce({ type: "connection.opened", connection: { id, client } });
+		this.#announceOpened(connection);
 		this.#pump();
+	}
+
+	#isInquiry({ purpose }: Connection): boolean {
+		return purpose === "status" && !this.options.wakeOnStatus;
+	}
+
+	/** A question about the pool: a daemon that is awake answers, or we do, soon. */
+	#inquire(connection: Connection): void {
+		this.#inquiries.add(connection);
+		this.#pump();
+		// Every daemon that may be awake is being asked; none of them is no reason to let the user wait.
+		const asked = [...this.daemons.values()].some(({ dials }) => dials.size > 0);
+		if (!asked) return this.#answerWithoutDaemon(connection);
+		this.#deps.clock.after(this.options.limits.statusMs, () => {
+			if (this.#inquiries.has(connection)) this.#answerWithoutDaemon(connection);
+		});
+	}
+
+	#answerWithoutDaemon(connection: Connection): void {
+		const awake = [...this.daemons.values()].some(({ active }) => active > 0);
+		const why = awake ? "all daemons of this pool are busy" : "this pool is asleep";
+		connection.fail("noWake", `buildkit-scaler: ${why}; a build starts a daemon, this command does not`);
+	}
+
+	#announceOpened({ id, client }: Connection): void {
+		this.#announcer.announce({ type: "connection.opened", connection: { id, client } });
 	}
 
 	answered(_connection: Connection, daemonName: string): void {
@@ -131,6 +161,7 @@ export class Pool implements ConnectionOwner {
 		entry?.assigned.delete(connection);
 		this.#queue.add(connection);
 		if (entry !== undefined) this.#avoid(entry, error);
+		if (this.#isInquiry(connection)) return this.#answerWithoutDaemon(connection);
 		this.#announcer.announce({ type: "proxy.state" });
 		this.#changed();
 	}
@@ -148,6 +179,7 @@ export class Pool implements ConnectionOwner {
 	#left(connection: Connection, from: ConnectionState, reason: CloseReason): void {
 		const daemon = from.t === "dialing" || from.t === "live" ? from.daemon.name : null;
 		// A client that was turned away was never in the queue, and nobody was told that it came.
+		this.#inquiries.delete(connection);
 		if (daemon === null && !this.#queue.remove(connection)) return;
 		const entry = daemon === null ? undefined : this.daemons.get(daemon);
 		entry?.assigned.delete(connection);
@@ -172,7 +204,7 @@ export class Pool implements ConnectionOwner {
 	/** Starts as many connects as there are builds waiting without one. */
 	#pump(): void {
 		const { capacity } = this.options;
-		let wanted = this.#queue.size;
+		let wanted = this.#queue.size + this.#inquiries.size;
 		for (const { dials } of this.daemons.values()) for (const { slow } of dials) if (!slow) wanted--;
 		for (; wanted > 0; wanted--) {
 			const entry = pack([...this.#candidates(capacity)])?.entry;
@@ -201,7 +233,8 @@ export class Pool implements ConnectionOwner {
 
 	/** A daemon accepted: whoever has waited longest gets it, whoever it was connected for. */
 	#connected(entry: DaemonEntry, wire: Wire): void {
-		const connection = this.#queue.head();
+		const [inquiry] = this.#inquiries;
+		const connection = this.#queue.head() ?? inquiry;
 		if (connection === undefined) {
 			// An open connection without a preface would delay the daemon's own shutdown by two minutes.
 			wire.destroy();
@@ -210,6 +243,8 @@ export class Pool implements ConnectionOwner {
 		}
 		this.#queue.remove(connection);
 		entry.assigned.add(connection);
+		// From here on it is like a build: it takes a slot, and its daemon stays.
+		if (this.#inquiries.delete(connection)) this.#announceOpened(connection);
 		connection.assign({ name: entry.daemon.name, wire });
 		const waitMs = Math.round(this.#deps.clock.now() - connection.openedAt);
 		this.#announcer.announce({
@@ -284,7 +319,7 @@ export class Pool implements ConnectionOwner {
 
 	/** No build is left: nobody waits, and every connection that still stands is silent or is being told why. */
 	#isEmpty(): boolean {
-		if (this.#queue.size > 0) return false;
+		if (this.#queue.size + this.#inquiries.size > 0) return false;
 		for (const { active } of this.daemons.values()) if (active > 0) return false;
 		for (const { state } of this.connections) if (state.t === "failing") return false;
 		return true;

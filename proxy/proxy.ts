@@ -23,6 +23,8 @@ export interface ProxyOptions {
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
 	readonly maxWaitMs: number;
+	/** Whether a question about the pool wakes it as a build does. */
+	readonly wakeOnStatus: boolean;
 	/** How long `drain` waits for builds to end. */
 	readonly drainTimeoutMs: number;
 	readonly limits?: Partial<Limits>;
@@ -64,6 +66,7 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
 			name: options.pool,
 			capacity: options.capacity,
 			maxWaitMs: options.maxWaitMs,
+			wakeOnStatus: options.wakeOnStatus,
 			limits,
 		},
 		{ source, bus, clock, log },
@@ -118,9 +121,9 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
 	};
 }
 
-/** A client that is told why it fails is worth a warning, unless it only brings the traces of a build that is over. */
+/** A client that is told why it fails is worth a warning, unless it was no build. */
 function logLevel(state: ConnectionStateName, reason: CloseReason | undefined): "warn" | "info" | "debug" {
-	if (state === "failing") return reason === "noBuild" ? "debug" : "warn";
+	if (state === "failing") return reason === "noBuild" || reason === "noWake" ? "debug" : "warn";
 	return state === "waiting" || state === "live" ? "info" : "debug";
 }
 

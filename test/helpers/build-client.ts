@@ -24,8 +24,13 @@ export function buildctl(address: string, context = buildContext()): CliProcess 
 	]);
 }
 
-/** Stock `buildx build` with the remote driver and a configuration of its own. */
+/** Stock `buildx build` with the remote driver. */
 export function buildx(address: string, context = buildContext()): CliProcess {
+	return buildxCommand(address, "--builder", "pool", "build", "--progress=plain", context);
+}
+
+/** Any buildx command, with a configuration of its own that has one builder: `pool`, at this address. */
+export function buildxCommand(address: string, ...args: string[]): CliProcess {
 	const config = mkdtempSync(join(tmpdir(), "bks-buildx-"));
 	onTestFinished(() => rmSync(config, { recursive: true, force: true }));
 	// What `buildx create --driver remote` leaves; the command itself would already ask the pool for its workers.
@@ -35,7 +40,7 @@ export function buildx(address: string, context = buildContext()): CliProcess {
 	];
 	const instance = { Name: "pool", Driver: "remote", Nodes: nodes, Dynamic: false };
 	writeFileSync(join(config, "instances", "pool"), JSON.stringify(instance));
-	return new CliProcess(findProgram("buildx"), ["--builder", "pool", "build", "--progress=plain", context], {
+	return new CliProcess(findProgram("buildx"), args, {
 		env: { BUILDX_CONFIG: config, DOCKER_CONFIG: config },
 	});
 }

@@ -47,7 +47,13 @@ export interface TestProxy {
 
 /** A real proxy on real sockets, with time in the test's hands; closed when the test ends. */
 export async function startTestProxy(
-	options: { capacity?: number; maxWaitMs?: number; limits?: Partial<Limits>; clock?: Clock } = {},
+	options: {
+		capacity?: number;
+		maxWaitMs?: number;
+		wakeOnStatus?: boolean;
+		limits?: Partial<Limits>;
+		clock?: Clock;
+	} = {},
 ): Promise<TestProxy> {
 	const source = new TestSource();
 	const clock = new ManualClock();
@@ -64,6 +70,7 @@ export async function startTestProxy(
 			listen: { host: "127.0.0.1", port: 0 },
 			capacity: options.capacity ?? 4,
 			maxWaitMs: options.maxWaitMs ?? 900_000,
+			wakeOnStatus: options.wakeOnStatus ?? false,
 			drainTimeoutMs: 3_600_000,
 			...(options.limits === undefined ? {} : { limits: options.limits }),
 		},

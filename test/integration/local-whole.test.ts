@@ -10,6 +10,7 @@ import { createLogger } from "../../common/log.ts";
 import { type Local, startLocal } from "../../local/local.ts";
 import type { LocalOptions } from "../../local/local-options.ts";
 import type { Observation } from "../../local/observation.ts";
+import { buildxCommand } from "../helpers/build-client.ts";
 import { build, buildctl, contextRunning, temporaryFolder, until } from "../helpers/local-machine.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
 import { processesWith } from "../helpers/processes.ts";
@@ -26,6 +27,7 @@ function optionsFor(stateDir: string, overrides: Partial<LocalOptions> = {}): Lo
 		cooldownMs: 500,
 		pollMs: 250,
 		wakeDelayMs: 0,
+		wakeOnStatus: false,
 		maxWaitMs: 60_000,
 		drainTimeoutMs: 60_000,
 		daemon: "buildkitd",
@@ -94,6 +96,18 @@ describe("builds", () => {
 			"daemonStopped",
 		]);
 		expect(observed.find(({ t }) => t === "buildWaiting")).toMatchObject({ build: 1, poolAsleep: true });
+	});
+
+	test("`buildx ls` of a sleeping pool is answered within a second, without alarm, and starts no daemon", async () => {
+		const { address, observed } = await start();
+		const before = performance.now();
+		const ls = buildxCommand(address, "ls");
+		expect(await ls.exited, ls.output).toBe(0);
+		expect(performance.now() - before).toBeLessThan(1_000);
+		expect(ls.output).toMatch(/pool0 .* inactive/);
+		// That there is no Docker engine beside our pool is another matter.
+		expect(ls.output).not.toMatch(/pool.*error|builder pool/i);
+		expect(types(observed)).not.toContain("pushed");
 	});
 
 	test("a crowd gets as many daemons as it needs, and each its place", async () => {

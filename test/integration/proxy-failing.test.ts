@@ -1,34 +1,8 @@
-import http2 from "node:http2";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { frameType, h2Error, settingsAck } from "../../proxy/hold/http2.ts";
+import { request } from "../helpers/h2-request.ts";
 import { clientOpening, RawClient } from "../helpers/raw-client.ts";
 import { startTestProxy } from "../helpers/test-proxy.ts";
-
-/** An ordinary HTTP/2 client with one request under way. */
-function request(
-	port: number,
-	path = "/moby.buildkit.v1.Control/ListWorkers",
-): {
-	session: http2.ClientHttp2Session;
-	answer(): Promise<http2.IncomingHttpHeaders>;
-} {
-	const session = http2.connect(`http://127.0.0.1:${port}`);
-	session.on("error", () => {});
-	onTestFinished(() => session.destroy());
-	return {
-		session,
-		answer: () =>
-			new Promise((resolve, reject) => {
-				const stream = session.request({
-					":method": "POST",
-					":path": path,
-					"content-type": "application/grpc",
-				});
-				stream.on("response", resolve);
-				stream.on("error", reject);
-			}),
-	};
-}
 
 describe("failing", () => {
 	test("after the maximum wait every stream gets the reason, and so does one opened later", async () => {
