@@ -89,6 +89,7 @@ test("the defaults of local", () => {
 		poll: 5_000,
 		wakeDelay: 0,
 		maxWait: 900_000,
+		wakeOnStatus: false,
 		drainTimeout: 10_800_000,
 		daemon: "auto",
 		admin: { host: "127.0.0.1", port: 8_081 },

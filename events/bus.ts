@@ -1,5 +1,8 @@
 import type { PoolEvent } from "./schema.ts";
 
+/** A pool by its two names. */
+export type PoolName = Pick<PoolEvent, "namespace" | "pool">;
+
 export type BusStatus =
 	| { readonly t: "connected" }
 	| {
@@ -17,8 +20,8 @@ export interface Bus {
 	onStatus(listener: (status: BusStatus) => void): () => void;
 	/** Sends to every subscriber; does nothing while disconnected. Never throws. */
 	publish(event: PoolEvent): void;
-	/** Every event of every namespace and pool, already validated. */
-	subscribe(listener: (event: PoolEvent) => void): () => void;
+	/** Every event of this pool, or of all of them, already validated; also those that were published here. */
+	subscribe(listener: (event: PoolEvent) => void, only?: PoolName): () => void;
 	/** Asks every proxy to publish its `proxy.state` of each pool. */
 	askForStates(): void;
 	onAskForStates(listener: () => void): () => void;

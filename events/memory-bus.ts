@@ -1,5 +1,5 @@
 import { Listeners } from "../common/listeners.ts";
-import type { Bus, BusStatus } from "./bus.ts";
+import type { Bus, BusStatus, PoolName } from "./bus.ts";
 import type { PoolEvent } from "./schema.ts";
 
 /** The bus of a single process (`buildkit-scaler local` without --nats): always connected. */
@@ -17,8 +17,11 @@ export class MemoryBus implements Bus {
 		queueMicrotask(() => this.#events.emit(event));
 	}
 
-	subscribe(listener: (event: PoolEvent) => void): () => void {
-		return this.#events.add(listener);
+	subscribe(listener: (event: PoolEvent) => void, only?: PoolName): () => void {
+		return this.#events.add((event) => {
+			if (only === undefined || (event.namespace === only.namespace && event.pool === only.pool))
+				listener(event);
+		});
 	}
 
 	askForStates(): void {

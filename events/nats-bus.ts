@@ -2,12 +2,12 @@ import type { Msg } from "nats";
 import type { Clock, Timer } from "../common/clock.ts";
 import { ScalerError } from "../common/error.ts";
 import { Listeners } from "../common/listeners.ts";
-import type { Bus, BusStatus } from "./bus.ts";
+import type { Bus, BusStatus, PoolName } from "./bus.ts";
 import { decodeCloudEvent, encodeCloudEvent } from "./cloud-event.ts";
 import { NatsLink, type NatsLinkOptions, natsReason } from "./nats-link.ts";
 import { parseNatsUrl } from "./nats-url.ts";
 import type { PoolEvent } from "./schema.ts";
-import { allEventsSubject, askSubject, eventSubject } from "./subject.ts";
+import { allEventsSubject, askSubject, eventSubject, poolEventsSubject } from "./subject.ts";
 
 export interface NatsBusOptions {
 	/** See `parseNatsUrl`. */
@@ -39,7 +39,8 @@ export class NatsBus implements Bus {
 	readonly #options: NatsBusOptions;
 	readonly #linkOptions: NatsLinkOptions;
 	readonly #statusListeners = new Listeners<[BusStatus]>();
-	readonly #events = new Listeners<[PoolEvent]>();
+	/** By subject. */
+	readonly #events = new Map<string, Listeners<[PoolEvent]>>();
 	readonly #asks = new Listeners<[]>();
 	/** What to do with the messages of each subject that somebody here listens to. */
 	readonly #handlers = new Map<string, (message: Msg) => void>();
@@ -69,9 +70,12 @@ export class NatsBus implements Bus {
 		this.#send(eventSubject(event), encodeCloudEvent(event, this.#options.clock.wallTime()));
 	}
 
-	subscribe(listener: (event: PoolEvent) => void): () => void {
-		this.#handle(allEventsSubject, ({ subject, data }) => this.#events.emit(decodeCloudEvent(subject, data)));
-		return this.#events.add(listener);
+	subscribe(listener: (event: PoolEvent) => void, only?: PoolName): () => void {
+		const wanted = only === undefined ? allEventsSubject : poolEventsSubject(only);
+		const events = this.#events.get(wanted) ?? new Listeners<[PoolEvent]>();
+		this.#events.set(wanted, events);
+		this.#handle(wanted, ({ subject, data }) => events.emit(decodeCloudEvent(subject, data)));
+		return events.add(listener);
 	}
 
 	askForStates(): void {

@@ -1,3 +1,4 @@
+import type { PoolName } from "./bus.ts";
 import type { PoolEvent, PoolEventType } from "./schema.ts";
 
 const root = "buildkit.v1";
@@ -6,6 +7,11 @@ const root = "buildkit.v1";
 export const allEventsSubject = `${root}.*.*.>`;
 /** Scalers publish here to ask every proxy for its states. */
 export const askSubject = `${root}.states.ask`;
+
+/** Matches every event of one pool. */
+export function poolEventsSubject({ namespace, pool }: PoolName): string {
+	return `${root}.${namespace}.${pool}.>`;
+}
 
 export function eventSubject(event: Pick<PoolEvent, "namespace" | "pool" | "type">): string {
 	return `${root}.${event.namespace}.${event.pool}.${event.type}`;

@@ -15,6 +15,7 @@ import { dial } from "./dial.ts";
 import type { Limits } from "./limits.ts";
 import { livenessSampleMs } from "./liveness.ts";
 import { type ConnectionMove, describeMove } from "./move.ts";
+import { Peers } from "./peers.ts";
 import { WaitQueue } from "./wait-queue.ts";
 import type { Wire } from "./wire.ts";
 
@@ -51,6 +52,7 @@ export class Pool implements ConnectionOwner {
 	readonly #moves = new Listeners<[ConnectionMove]>();
 	readonly #conditions = new Conditions();
 	readonly #announcer: Announcer;
+	readonly #peers: Peers;
 	readonly #unsubscribe: () => void;
 	#sampling: Timer;
 	#stopping = false;
@@ -63,6 +65,7 @@ export class Pool implements ConnectionOwner {
 		this.#announcer = new Announcer(deps.bus, deps.clock, { proxy, incarnation, namespace, pool: name }, () =>
 			this.#load(),
 		);
+		this.#peers = new Peers(proxy, { namespace, pool: name }, deps.bus, deps.clock, () => this.#changed());
 		this.#unsubscribe = deps.source.onChange(() => this.#sourceChanged());
 		this.#sampling = this.#nextSample();
 		this.#sourceChanged();
@@ -104,6 +107,7 @@ export class Pool implements ConnectionOwner {
 		this.#sampling.cancel();
 		for (const connection of [...this.connections]) connection.destroy("proxyStopping");
 		for (const entry of this.daemons.values()) entry.forget();
+		this.#peers.close();
 		this.#announcer.stop();
 	}
 
@@ -215,8 +219,9 @@ export class Pool implements ConnectionOwner {
 
 	*#candidates(capacity: number) {
 		for (const [name, entry] of this.daemons) {
-			if (entry.hasRoom(capacity)) {
-				yield { name, ordinal: entry.daemon.ordinal, builds: entry.builds, entry };
+			const elsewhere = this.#peers.buildsOn(name);
+			if (entry.hasRoom(capacity - elsewhere)) {
+				yield { name, ordinal: entry.daemon.ordinal, builds: entry.builds + elsewhere, entry };
 			}
 		}
 	}
@@ -289,6 +294,8 @@ export class Pool implements ConnectionOwner {
 	#sample(): void {
 		const now = this.#deps.clock.now();
 		let changed = false;
+		// A peer that is gone leaves room.
+		if (this.#peers.forgetSilent()) this.#changed();
 		for (const { assigned, idle } of this.daemons.values()) {
 			for (const connection of assigned) {
 				if (connection.isActive(now) !== idle.has(connection)) continue;

@@ -1,5 +1,5 @@
 import { Registry } from "prom-client";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { Clock } from "../../common/clock.ts";
 import { createLogger } from "../../common/log.ts";
 import { MemoryBus } from "../../events/memory-bus.ts";
@@ -48,23 +48,26 @@ export interface TestProxy {
 /** A real proxy on real sockets, with time in the test's hands; closed when the test ends. */
 export async function startTestProxy(
 	options: {
+		id?: string;
 		capacity?: number;
 		maxWaitMs?: number;
 		wakeOnStatus?: boolean;
 		limits?: Partial<Limits>;
 		clock?: Clock;
+		/** With other proxies on it. */
+		bus?: MemoryBus;
 	} = {},
 ): Promise<TestProxy> {
 	const source = new TestSource();
 	const clock = new ManualClock();
-	const bus = new MemoryBus();
+	const bus = options.bus ?? new MemoryBus();
 	const registry = new Registry();
 	const events: PoolEvent[] = [];
 	const moves: ConnectionMove[] = [];
 	bus.subscribe((event) => events.push(event));
 	const proxy = await startProxy(
 		{
-			id: "proxy-under-test",
+			id: options.id ?? "proxy-under-test",
 			namespace: "default",
 			pool: "default",
 			listen: { host: "127.0.0.1", port: 0 },
@@ -77,6 +80,9 @@ export async function startTestProxy(
 		{ source, bus, clock: options.clock ?? clock, log: createLogger("silent"), registry },
 	);
 	proxy.onMove((move) => moves.push(move));
+	// Asking its peers for their states, it also asks itself.
+	await new Promise((resolve) => setImmediate(resolve));
+	expect(events.splice(1).map(({ type }) => type)).toContain("proxy.state");
 	let finished = false;
 	onTestFinished(() => {
 		finished = true;

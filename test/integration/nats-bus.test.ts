@@ -94,6 +94,24 @@ test("events and the question for states reach the other side", async () => {
 	await asked;
 });
 
+test("who listens to one pool hears nothing of another", async () => {
+	const { url } = await server();
+	const [proxy, peer] = [bus(url), bus(url)];
+	const heard: PoolEvent[] = [];
+	const all = new Promise<void>((resolve) => {
+		peer.subscribe(({ pool }) => pool === "last" && resolve());
+	});
+	peer.subscribe((event) => heard.push(event), { namespace: "builds", pool: "default" });
+	await Promise.all([until(proxy, "connected"), until(peer, "connected")]);
+	await flushed(peer);
+	const own = { ...stateEvent(), namespace: "builds", pool: "default" };
+	proxy.publish({ ...own, namespace: "other" });
+	proxy.publish(own);
+	proxy.publish({ ...own, pool: "last" });
+	await all;
+	expect(heard).toEqual([own]);
+});
+
 test("a server killed and started again: disconnected with a reason, then connected, in under a second", async () => {
 	const first = await server();
 	const [proxy, scaler] = [bus(first.url), bus(first.url)];
