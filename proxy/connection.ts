@@ -16,6 +16,8 @@ import type { Wire } from "./wire.ts";
 export interface ConnectionOwner {
 	/** The first request came, and tells the purpose. The owner assigns it a daemon, now or later, or fails it. */
 	admit(connection: Connection): void;
+	/** Why no daemon has room, in words for a user. */
+	whyWaiting(): string;
 	/** The daemon's first frame came. */
 	answered(connection: Connection, daemonName: string): void;
 	/** The daemon failed before its first frame; the connection waits again. */
@@ -195,7 +197,9 @@ export class Connection {
 			return this.fail("noBuild", "buildkit-scaler: this belongs to a build that is over");
 		}
 		this.openedAt = clock.now();
-		this.#waitTimer = clock.after(maxWaitMs, () => this.fail("waitTimeout", waitTimeoutMessage(maxWaitMs)));
+		this.#waitTimer = clock.after(maxWaitMs, () =>
+			this.fail("waitTimeout", waitTimeoutMessage(maxWaitMs, owner.whyWaiting())),
+		);
 		this.#setState({ t: "waiting" });
 		owner.admit(this);
 	}
@@ -357,6 +361,6 @@ function goneReason(state: ConnectionState, greeted: boolean): CloseReason {
 	return greeted ? "noRequest" : "noPreface";
 }
 
-function waitTimeoutMessage(maxWaitMs: number): string {
-	return `buildkit-scaler: no daemon had room for this build within ${maxWaitMs / 1000} s`;
+function waitTimeoutMessage(maxWaitMs: number, why: string): string {
+	return `buildkit-scaler: no daemon had room for this build within ${maxWaitMs / 1000} s: ${why}`;
 }

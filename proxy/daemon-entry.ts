@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../common/clock.ts";
+import type { ScalerError } from "../common/error.ts";
 import type { Connection } from "./connection.ts";
 import type { Daemon } from "./daemon.ts";
 import { avoidMs, type Reachability } from "./reachability.ts";
@@ -16,6 +17,8 @@ export class DaemonEntry {
 	/** Whether the source still lists it; one that is gone stays here until its last connection ended. */
 	listed = true;
 	reachability: Reachability = { t: "unknown", failures: 0 };
+	/** What went wrong last, for whoever waits. */
+	lastFailure: string | undefined;
 	/** From assignment to the end of the connection. */
 	readonly assigned = new Set<Connection>();
 	/** Those of `assigned` that are silent: no build is behind them, so they take no slot. */
@@ -44,7 +47,8 @@ export class DaemonEntry {
 	}
 
 	/** Leaves the daemon alone for a while, longer after each failure in a row; `retry` is called when it is over. */
-	avoid(clock: Clock, retry: () => void): void {
+	avoid(error: ScalerError, clock: Clock, retry: () => void): void {
+		this.lastFailure = error.message;
 		if (this.reachability.t === "avoided") return;
 		const failures = this.reachability.t === "answering" ? 1 : this.reachability.failures + 1;
 		const timer: Timer = clock.after(avoidMs(failures), () => {
@@ -65,6 +69,7 @@ export class DaemonEntry {
 	forget(): void {
 		if (this.reachability.t === "avoided") this.reachability.timer.cancel();
 		this.reachability = { t: "unknown", failures: 0 };
+		this.lastFailure = undefined;
 		this.abortDials();
 	}
 

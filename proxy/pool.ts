@@ -17,6 +17,7 @@ import { livenessSampleMs } from "./liveness.ts";
 import { type ConnectionMove, describeMove } from "./move.ts";
 import { Peers } from "./peers.ts";
 import { WaitQueue } from "./wait-queue.ts";
+import { whyWaiting } from "./why-waiting.ts";
 import type { Wire } from "./wire.ts";
 
 export interface PoolOptions {
@@ -154,6 +155,10 @@ export class Pool implements ConnectionOwner {
 		this.#announcer.announce({ type: "connection.opened", connection: { id, client } });
 	}
 
+	whyWaiting(): string {
+		return whyWaiting(this.daemons.values());
+	}
+
 	answered(_connection: Connection, daemonName: string): void {
 		const entry = this.daemons.get(daemonName);
 		if (entry !== undefined) entry.reachability = { t: "answering" };
@@ -261,7 +266,7 @@ export class Pool implements ConnectionOwner {
 	#avoid(entry: DaemonEntry, error: ScalerError): void {
 		const { log } = this.#deps;
 		log.debug({ daemon: entry.daemon.name, error: error.message }, "daemon does not answer");
-		entry.avoid(this.#deps.clock, () => this.#pump());
+		entry.avoid(error, this.#deps.clock, () => this.#pump());
 		this.#changed();
 	}
 

@@ -13,7 +13,10 @@ describe("failing", () => {
 		// The request follows the preface; the failure must find it there.
 		await until(() => events.some((e) => e.type === "connection.opened"));
 		clock.advance(5_000);
-		const expected = { "grpc-status": "8", "grpc-message": expect.stringContaining("within 5 s") };
+		const expected = {
+			"grpc-status": "8",
+			"grpc-message": expect.stringContaining("within 5 s: none has been started"),
+		};
 		expect(await first).toMatchObject(expected);
 		expect(await answer()).toMatchObject(expected);
 		expect(events.at(-1)).toMatchObject({
