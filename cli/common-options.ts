@@ -1,4 +1,5 @@
 import { logLevels } from "../common/log.ts";
+import { policyNames } from "../proxy/balance.ts";
 import { boolean, choice, duration, integer, listenAddress, name, natsUrl } from "./option.ts";
 
 /** Options that mean the same in every command that has them. */
@@ -22,6 +23,14 @@ export const capacity = {
 	defaultText: "4",
 	placeholder: "N",
 	description: "Builds that a daemon takes at once",
+} as const;
+
+export const balance = {
+	kind: choice(policyNames),
+	defaultText: "pack",
+	placeholder: "POLICY",
+	description:
+		"Which daemon with room gets a build: pack (lowest ordinal first, so that the others can go) or leastBuilds",
 } as const;
 
 export const maxWait = {

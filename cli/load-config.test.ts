@@ -85,6 +85,7 @@ test("the defaults of local", () => {
 		listen: { host: "127.0.0.1", port: 1_234 },
 		maxDaemons: 4,
 		capacity: 4,
+		balance: "pack",
 		cooldown: 30_000,
 		poll: 5_000,
 		wakeDelay: 0,

@@ -7,6 +7,7 @@ import { startLocal } from "../local/local.ts";
 import { formatLine } from "../local/narrator.ts";
 import { defineCommand } from "./command.ts";
 import {
+	balance,
 	capacity,
 	drainTimeout,
 	logLevel,
@@ -37,6 +38,7 @@ export const localCommand = defineCommand(
 			description: "The most daemons at once",
 		},
 		capacity,
+		balance,
 		cooldown: {
 			kind: duration,
 			defaultText: "30s",
@@ -97,6 +99,7 @@ export const localCommand = defineCommand(
 				listen: config.listen,
 				maxDaemons: config.maxDaemons,
 				capacity: config.capacity,
+				balance: config.balance,
 				cooldownMs: config.cooldown,
 				pollMs: config.poll,
 				wakeDelayMs: config.wakeDelay,

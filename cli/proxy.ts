@@ -13,6 +13,7 @@ import { startProxy } from "../proxy/proxy.ts";
 import { defineCommand } from "./command.ts";
 import {
 	admin,
+	balance,
 	capacity,
 	drainTimeout,
 	logLevel,
@@ -52,6 +53,7 @@ export const proxyCommand = defineCommand(
 		pool,
 		namespace,
 		capacity,
+		balance,
 		maxWait,
 		wakeOnStatus,
 		drainTimeout,
@@ -81,6 +83,7 @@ export const proxyCommand = defineCommand(
 				pool: config.pool,
 				listen: config.listen,
 				capacity: config.capacity,
+				balance: config.balance,
 				maxWaitMs: config.maxWait,
 				wakeOnStatus: config.wakeOnStatus,
 				drainTimeoutMs: config.drainTimeout,

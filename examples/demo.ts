@@ -87,6 +87,7 @@ async function demo(folder: string): Promise<void> {
 			scalerListen: anyPort,
 			maxDaemons: 4,
 			capacity: 2,
+			balance: "pack",
 			cooldownMs,
 			pollMs: 1_000,
 			wakeDelayMs: 0,

@@ -1,3 +1,4 @@
+import type { PolicyName } from "../proxy/balance.ts";
 import type { DaemonChoice } from "./kinds/choose.ts";
 
 export interface ListenAddress {
@@ -11,6 +12,7 @@ export interface LocalOptions {
 	readonly maxDaemons: number;
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
+	readonly balance: PolicyName;
 	/** How long the pool stays after its last build. */
 	readonly cooldownMs: number;
 	readonly pollMs: number;

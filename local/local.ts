@@ -65,7 +65,7 @@ type Stop = () => void | Promise<void>;
 async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Stop) => void): Promise<Local> {
 	const { clock, log } = deps;
 	const { namespace, pool, listen, maxDaemons, capacity, cooldownMs, pollMs, wakeDelayMs } = options;
-	const { maxWaitMs, wakeOnStatus, drainTimeoutMs } = options;
+	const { balance, maxWaitMs, wakeOnStatus, drainTimeoutMs } = options;
 
 	const state = openStateDirectory(options.stateDir, maxDaemons);
 	undo(state.release);
@@ -80,7 +80,7 @@ async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Sto
 	const whenUnused = (daemonName: string) => proxy.whenUnused(daemonName);
 	const daemons = new LocalDaemons({ kind, clock, wakeDelayMs, stopGraceMs, whenUnused });
 	const proxy = await startProxy(
-		{ id: proxyId, namespace, pool, listen, capacity, maxWaitMs, wakeOnStatus, drainTimeoutMs },
+		{ id: proxyId, namespace, pool, listen, capacity, balance, maxWaitMs, wakeOnStatus, drainTimeoutMs },
 		{ source: daemons, bus, clock, log, registry },
 	);
 	undo(() => proxy.close());

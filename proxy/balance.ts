@@ -7,21 +7,33 @@ interface Candidate {
 }
 
 /** Chooses among daemons that all have room; undefined when there is none. Pure. */
-export type BalancePolicy = <C extends Candidate>(candidates: readonly C[]) => C | undefined;
+type BalancePolicy = <C extends Candidate>(candidates: readonly C[]) => C | undefined;
+
+export const policyNames = ["pack", "leastBuilds"] as const;
+export type PolicyName = (typeof policyNames)[number];
 
 /**
  * Lowest ordinal first, so that the high ones become idle: a StatefulSet gives up its highest ordinal, never one in
  * the middle. Daemons without an order are packed by load: the fullest first, then by name.
  */
-export const pack: BalancePolicy = (candidates) => {
-	const [first, ...others] = candidates;
-	return first === undefined
-		? undefined
-		: others.reduce((best, c) => (comesBefore(c, best) ? c : best), first);
-};
-
-function comesBefore(a: Candidate, b: Candidate): boolean {
+const pack = first((a, b) => {
 	if (a.ordinal !== null && b.ordinal !== null && a.ordinal !== b.ordinal) return a.ordinal < b.ordinal;
 	if (a.builds !== b.builds) return a.builds > b.builds;
 	return a.name < b.name;
+});
+
+/** The emptiest first: builds disturb each other least, and all daemons stay until the last build is over. */
+const leastBuilds = first((a, b) => {
+	if (a.builds !== b.builds) return a.builds < b.builds;
+	if (a.ordinal !== null && b.ordinal !== null && a.ordinal !== b.ordinal) return a.ordinal < b.ordinal;
+	return a.name < b.name;
+});
+
+export const policies: Readonly<Record<PolicyName, BalancePolicy>> = { pack, leastBuilds };
+
+function first(comesBefore: (a: Candidate, b: Candidate) => boolean): BalancePolicy {
+	return ([head, ...others]) =>
+		head === undefined
+			? undefined
+			: others.reduce((best, candidate) => (comesBefore(candidate, best) ? candidate : best), head);
 }

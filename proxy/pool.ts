@@ -5,7 +5,7 @@ import type { Logger } from "../common/log.ts";
 import type { Bus } from "../events/bus.ts";
 import type { CloseReason } from "../events/schema.ts";
 import { Announcer, type Load } from "./announcer.ts";
-import { pack } from "./balance.ts";
+import { type PolicyName, policies } from "./balance.ts";
 import { Conditions } from "./conditions.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { ConnectionState } from "./connection-state.ts";
@@ -28,6 +28,8 @@ export interface PoolOptions {
 	readonly name: string;
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
+	/** Which of the daemons with room gets the next build. */
+	readonly balance: PolicyName;
 	readonly maxWaitMs: number;
 	/** Whether a question about the pool wakes it as a build does. */
 	readonly wakeOnStatus: boolean;
@@ -212,11 +214,11 @@ export class Pool implements ConnectionOwner {
 
 	/** Starts as many connects as there are builds waiting without one. */
 	#pump(): void {
-		const { capacity } = this.options;
+		const { capacity, balance } = this.options;
 		let wanted = this.#queue.size + this.#inquiries.size;
 		for (const { dials } of this.daemons.values()) for (const { slow } of dials) if (!slow) wanted--;
 		for (; wanted > 0; wanted--) {
-			const entry = pack([...this.#candidates(capacity)])?.entry;
+			const entry = policies[balance]([...this.#candidates(capacity)])?.entry;
 			if (entry === undefined) return;
 			this.#dial(entry);
 		}

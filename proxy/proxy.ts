@@ -5,6 +5,7 @@ import { listen } from "../common/listen.ts";
 import type { Logger } from "../common/log.ts";
 import type { Bus } from "../events/bus.ts";
 import type { CloseReason } from "../events/schema.ts";
+import type { PolicyName } from "./balance.ts";
 import type { ConnectionStateName } from "./connection-state.ts";
 import type { DaemonSource } from "./daemon.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -22,6 +23,7 @@ export interface ProxyOptions {
 	readonly listen: { readonly host: string; readonly port: number };
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
+	readonly balance: PolicyName;
 	readonly maxWaitMs: number;
 	/** Whether a question about the pool wakes it as a build does. */
 	readonly wakeOnStatus: boolean;
@@ -65,6 +67,7 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
 			namespace: options.namespace,
 			name: options.pool,
 			capacity: options.capacity,
+			balance: options.balance,
 			maxWaitMs: options.maxWaitMs,
 			wakeOnStatus: options.wakeOnStatus,
 			limits,

@@ -4,6 +4,7 @@ import type { Clock } from "../../common/clock.ts";
 import { createLogger } from "../../common/log.ts";
 import { MemoryBus } from "../../events/memory-bus.ts";
 import type { PoolEvent } from "../../events/schema.ts";
+import type { PolicyName } from "../../proxy/balance.ts";
 import type { Daemon, DaemonSource } from "../../proxy/daemon.ts";
 import type { Limits } from "../../proxy/limits.ts";
 import type { ConnectionMove } from "../../proxy/move.ts";
@@ -50,6 +51,7 @@ export async function startTestProxy(
 	options: {
 		id?: string;
 		capacity?: number;
+		balance?: PolicyName;
 		maxWaitMs?: number;
 		wakeOnStatus?: boolean;
 		limits?: Partial<Limits>;
@@ -72,6 +74,7 @@ export async function startTestProxy(
 			pool: "default",
 			listen: { host: "127.0.0.1", port: 0 },
 			capacity: options.capacity ?? 4,
+			balance: options.balance ?? "pack",
 			maxWaitMs: options.maxWaitMs ?? 900_000,
 			wakeOnStatus: options.wakeOnStatus ?? false,
 			drainTimeoutMs: 3_600_000,

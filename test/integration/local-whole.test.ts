@@ -24,6 +24,7 @@ function optionsFor(stateDir: string, overrides: Partial<LocalOptions> = {}): Lo
 		scalerListen: anyPort,
 		maxDaemons: 3,
 		capacity: 2,
+		balance: "pack",
 		cooldownMs: 500,
 		pollMs: 250,
 		wakeDelayMs: 0,
