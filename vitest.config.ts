@@ -28,8 +28,8 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts"],
 					testTimeout: 420_000,
 					hookTimeout: 60_000,
-					// One file at a time works, under a lock; the other worker is for the one that only waits.
-					maxWorkers: 2,
+					// For the file that only waits, one that has the machine, and one that needs not have it (helpers/alone.ts).
+					maxWorkers: 3,
 					// After the others, whose number of workers is another.
 					sequence: { groupOrder: 1 },
 				},

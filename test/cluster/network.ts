@@ -37,8 +37,12 @@ export async function addNodeAddress(): Promise<void> {
 	writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
 }
 
-/** The pods' interfaces need no removal: they vanish with their network namespaces. */
+/**
+ * The pods' interfaces would vanish with their network namespaces, but a killed process's TCP connection that still has
+ * bytes to send keeps its namespace for minutes.
+ */
 export async function cleanNetwork(): Promise<void> {
+	for (const name of await podInterfaces()) await removeInterface(name);
 	if (await hasNodeAddress()) await ip(["addr", "del", `${addresses.node}/32`, "dev", "lo"]);
 	for (const [family, name] of await ownTables()) await nft(["delete", "table", family, name]);
 }
@@ -56,6 +60,15 @@ export async function ownTables(): Promise<readonly (readonly [string, string])[
 export async function podInterfaces(): Promise<string[]> {
 	const routes = await ip(["-o", "route", "show", "root", addresses.pods]);
 	return [...routes.matchAll(/ dev (\S+)/g)].map((match) => match[1] ?? "");
+}
+
+/** It may go by itself in this very moment. */
+async function removeInterface(name: string): Promise<void> {
+	try {
+		await ip(["link", "del", name]);
+	} catch (error) {
+		if ((await podInterfaces()).includes(name)) throw error;
+	}
 }
 
 function ip(args: readonly string[]): Promise<string> {

@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-
-aloneOnTheMachine();
 
 test("10 clients at once on a cold pool: all succeed, in order, never more than capacity", async () => {
 	const local = await startLocalProcess("--capacity", "2", "--max-daemons", "3", "--poll", "1s");

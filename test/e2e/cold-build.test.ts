@@ -2,9 +2,6 @@ import { expect, test } from "vitest";
 import { buildContext, buildctl, buildx } from "../helpers/build-client.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
 import { processesWith } from "../helpers/processes.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-
-aloneOnTheMachine();
 
 test("a stock buildctl builds on a pool of zero daemons, which is zero again after the cooldown", async () => {
 	const local = await startLocalProcess("--cooldown", "3s", "--poll", "1s");

@@ -4,9 +4,6 @@ import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { secondSignalMs } from "../helpers/cli-process.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
 import { processesWith } from "../helpers/processes.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-
-aloneOnTheMachine();
 
 const marker = () => `5${Math.floor(Math.random() * 1e6)}.25`;
 

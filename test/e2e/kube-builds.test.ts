@@ -1,12 +1,14 @@
-// Scenario a: the chart wakes a real buildkitd for stock clients, in a pod and outside, and it goes to sleep again.
+// Scenarios a, b and c: the chart wakes real buildkitd for stock clients; nobody fails, everybody waits, and it sleeps again.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
-import { buildctl } from "../helpers/build-client.ts";
+import { pauseImage } from "../cluster/images/pause.ts";
+import { buildContext, buildctl, buildx } from "../helpers/build-client.ts";
+import type { CliProcess } from "../helpers/cli-process.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { type ClientPod, startClientPod } from "./helpers/kube-clients.ts";
-import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
+import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
 import { figures } from "./helpers/kube-figures.ts";
-import { installRelease, type Release } from "./helpers/kube-release.ts";
+import { installRelease, type Release, type ReleaseOptions } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
 import { observeWakes, ownShare, wakePhases } from "./helpers/kube-wake.ts";
 
@@ -20,9 +22,7 @@ beforeAll(async () => {
 	client = await startClientPod(cluster, "default");
 }, START_TIMEOUT_MS);
 
-afterAll(async () => {
-	await cluster?.stop();
-});
+afterAll(() => stopChartCluster(cluster));
 
 /** One cold build with its timeline: 0 -> 1 -> 0. */
 async function coldBuild(release: Release, title: string, build: () => Promise<string>): Promise<string> {
@@ -49,24 +49,99 @@ async function fromOutside(address: string): Promise<string> {
 	return build.output;
 }
 
-test.concurrent.each([
-	{ name: "stateful", kind: "StatefulSet", values: {} },
-	// One volume for one pod: that is how a Deployment keeps its cache.
-	{ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } },
-] as const)(
-	"a $kind wakes for a build and sleeps after it, and its volume keeps the cache",
-	async (options) => {
-		const release = await installRelease(cluster, options);
-		const inside = () => client.build(release.insideAddress, { step: `echo ${options.name}` });
-		const first = await coldBuild(release, `${options.kind}, first cold build, from a pod by name`, inside);
-		expect(first).not.toContain("CACHED");
-		const second = await coldBuild(release, `${options.kind}, second cold build, from a pod by name`, inside);
-		expect(second).toMatch(/CACHED/);
-		await coldBuild(release, `${options.kind}, cold build from outside by ClusterIP`, () =>
-			fromOutside(release.outsideAddress),
+/** a: a pod wakes for a build and sleeps after it, and its volume keeps the cache. */
+async function cacheSurvives(options: ReleaseOptions & { kind: Release["kind"] }): Promise<void> {
+	const release = await installRelease(cluster, options);
+	const inside = () => client.build(release.insideAddress, { step: `echo ${options.name}` });
+	const first = await coldBuild(release, `${options.kind}, first cold build, from a pod by name`, inside);
+	expect(first).not.toContain("CACHED");
+	const second = await coldBuild(release, `${options.kind}, second cold build, from a pod by name`, inside);
+	expect(second).toMatch(/CACHED/);
+	await coldBuild(release, `${options.kind}, cold build from outside by ClusterIP`, () =>
+		fromOutside(release.outsideAddress),
+	);
+}
+
+/** Ends when all have; each must have succeeded. */
+async function allSucceed(builds: readonly CliProcess[], timeline: Timeline): Promise<void> {
+	await Promise.all(
+		builds.map(async (build, index) => {
+			const code = await build.exited;
+			timeline.mark(`build ${index + 1} of ${builds.length} ${code === 0 ? "succeeded" : "FAILED"}`);
+			expect(code, build.output).toBe(0);
+		}),
+	);
+}
+
+/** b: eight builds at once, two to a daemon: four daemons by the HPA, no build fails, then none. */
+async function burst(): Promise<void> {
+	const values = {
+		pool: { buildsPerDaemon: 2 },
+		daemons: { persistence: { enabled: false } },
+		autoscaling: { maxReplicas: 4, scaleDown: { stabilizationSeconds: 0 } },
+	};
+	const release = await installRelease(cluster, { name: "burst", values });
+	const timeline = new Timeline();
+	const watching = await watchPool(cluster, release, timeline);
+	try {
+		const start = timeline.mark("eight clients started");
+		// Long enough that all eight are needed at the same time.
+		const context = () => buildContext("sleep 15");
+		const builds = Array.from({ length: 8 }, () => buildctl(release.outsideAddress, context()));
+		await allSucceed(builds, timeline);
+		await release.asleep();
+		timeline.print("burst: eight builds, capacity 2");
+		const moments = timeline.moments.map(({ what }) => what);
+		expect(moments.filter((what) => /^burst-daemons-\d created/.test(what))).toHaveLength(4);
+		const serving = timeline.moments.filter(({ what }) => what.endsWith("running")).map(({ at }) => at);
+		process.stderr.write(
+			`burst: four daemons run ${Math.max(...serving) - start} ms after the clients' start\n`,
 		);
-	},
-);
+	} finally {
+		watching.close();
+	}
+}
+
+/** c: a wake that takes a minute: ten clients at once, buildctl and buildx, succeed at the first try. */
+async function slowWake(): Promise<void> {
+	// It ends at SIGTERM: the daemon that the install itself starts must go soon.
+	const minute = ["/bin/sh", "-c", "trap 'exit 1' TERM; sleep 60 & wait $!"];
+	const slow = { name: "slow", image: pauseImage, command: minute };
+	const values = {
+		pool: { buildsPerDaemon: 10 },
+		daemons: { initContainers: [slow], persistence: { enabled: false } },
+		autoscaling: { maxReplicas: 2 },
+	};
+	const release = await installRelease(cluster, { name: "slow", values });
+	const timeline = new Timeline();
+	const watching = await watchPool(cluster, release, timeline);
+	try {
+		const started = timeline.mark("five buildctl and five buildx started");
+		const clients = Array.from({ length: 10 }, (_, index) =>
+			(index % 2 === 0 ? buildctl : buildx)(release.outsideAddress),
+		);
+		await allSucceed(clients, timeline);
+		const first = timeline.moments.find(({ what }) => what.endsWith("succeeded"));
+		// Or the init container did not do what it is there for.
+		expect((first?.at ?? 0) - started).toBeGreaterThan(60_000);
+		await release.asleep();
+		timeline.print("a wake of a minute, ten clients at once");
+	} finally {
+		watching.close();
+	}
+}
+
+test("cold builds, a burst, and a wake of a minute beside them", async () => {
+	const quick = async () => {
+		await Promise.all([
+			cacheSurvives({ name: "stateful", kind: "StatefulSet" }),
+			// One volume for one pod: that is how a Deployment keeps its cache.
+			cacheSurvives({ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } }),
+		]);
+		await burst();
+	};
+	await Promise.all([slowWake(), quick()]);
+});
 
 test("ten wakes: from accept to the daemon's first byte, by phase", async () => {
 	const values = { autoscaling: { cooldownSeconds: 1 } };

@@ -8,7 +8,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { projectRoot } from "../tools/paths.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
-import { START_TIMEOUT_MS, startChartCluster } from "./helpers/kube-cluster.ts";
+import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
 import { chart, installRelease, upgradeRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
 
@@ -23,9 +23,7 @@ beforeAll(async () => {
 	cluster = await startChartCluster();
 }, START_TIMEOUT_MS);
 
-afterAll(async () => {
-	await cluster?.stop();
-});
+afterAll(() => stopChartCluster(cluster));
 
 /** What helm or kubectl says when it refuses. */
 async function refusal(run: Promise<string>): Promise<string> {

@@ -3,10 +3,7 @@ import { type Lock, takeLock } from "../../cluster/lock.ts";
 
 const TIMEOUT_MS = 900_000;
 
-/**
- * Called first in every file but the one that only waits (test/first-files.ts): several measure, and a machine holds one
- * cluster.
- */
+/** Called first in a file that measures or starts a cluster: one such file runs at a time, whatever vitest does. */
 export function aloneOnTheMachine(): void {
 	let lock: Lock | undefined;
 	beforeAll(async () => {

@@ -1,6 +1,8 @@
+import { expect } from "vitest";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { buildImages } from "../../cluster/images/build-image.ts";
 import { buildkitd } from "../../cluster/images/buildkitd.ts";
+import { leftOvers } from "../../cluster/left-overs.ts";
 import { startCluster } from "../../cluster/start-cluster.ts";
 import { buildNatsImage, buildScalerImage } from "./kube-images.ts";
 
@@ -15,4 +17,10 @@ export async function startChartCluster(): Promise<Cluster> {
 		await buildNatsImage(),
 	];
 	return await startCluster({ images });
+}
+
+/** For afterAll. */
+export async function stopChartCluster(cluster: Cluster | undefined): Promise<void> {
+	await cluster?.stop();
+	expect(await leftOvers()).toEqual([]);
 }
