@@ -15,6 +15,15 @@ const bulkReadBytes = 16 * 1024;
 const bulkPauseMs = 1;
 
 /**
+ * A pause that yields less than this is not worth it, and may be what makes it so little: a sender whose receive
+ * window is still small fills it and waits for us (seen as 20 MB/s with pauses of 2 ms). After some such pauses in a
+ * row, so many reads follow without one, in which the kernel grows the window.
+ */
+const worthwhileBytesPerMs = 64 * 1024;
+const maxPoorPauses = 8;
+const readsWithoutPause = 256;
+
+/**
  * While a wire is held, every byte worth keeping is copied anyway, so all held wires read into this one buffer:
  * ten thousand waiting clients cost no read buffers.
  */
@@ -54,6 +63,10 @@ export class Wire {
 	#events: WireEvents | undefined;
 	#buffer: Buffer = heldBuffer;
 	#ownsBuffer = false;
+	/** When the pause before the next read began. */
+	#pausedAt: number | undefined;
+	#poorPauses = 0;
+	#eagerReads = 0;
 	#resumeOnDrain: Wire | undefined;
 	#error: Error | undefined;
 	#closed = false;
@@ -181,8 +194,25 @@ export class Wire {
 		}
 		const readOn = this.#events?.onBytes(bytes) ?? true;
 		const more = bytes.length === size;
-		if (!readOn || more || !this.#ownsBuffer || bytes.length < bulkReadBytes) return readOn;
+		const mayPause = readOn && !more && this.#ownsBuffer && this.#isPauseWorthwhile(bytes.length);
+		if (!mayPause || bytes.length < bulkReadBytes) return readOn;
+		this.#pausedAt = performance.now();
 		setTimeout(() => this.resume(), bulkPauseMs);
+		return false;
+	}
+
+	#isPauseWorthwhile(readBytes: number): boolean {
+		if (this.#pausedAt !== undefined) {
+			const pausedMs = performance.now() - this.#pausedAt;
+			this.#pausedAt = undefined;
+			this.#poorPauses = readBytes < pausedMs * worthwhileBytesPerMs ? this.#poorPauses + 1 : 0;
+			if (this.#poorPauses >= maxPoorPauses) {
+				this.#poorPauses = 0;
+				this.#eagerReads = readsWithoutPause;
+			}
+		}
+		if (this.#eagerReads === 0) return true;
+		this.#eagerReads--;
 		return false;
 	}
 }
