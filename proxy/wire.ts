@@ -1,27 +1,11 @@
 import net from "node:net";
 import type { DaemonAddress } from "./daemon.ts";
+import { bulkPauseMs, ReadPacing } from "./read-pacing.ts";
 
 /** A direction owns this much at first: most builds talk in small messages. It grows when a read takes most of it. */
 const smallBufferBytes = 4 * 1024;
 /** As far as it grows. */
 const bulkBufferBytes = 512 * 1024;
-
-/**
- * A read of this much is a bulk transfer's, and more is on its way: the next read waits for `bulkPauseMs`, so that it
- * finds more. Moving bytes costs wakeups rather than copies, ours and the receiver's: a third less CPU in a context
- * upload (bench/). Nothing that was read waits, and a buffer that was filled is read again at once.
- */
-const bulkReadBytes = 16 * 1024;
-const bulkPauseMs = 1;
-
-/**
- * A pause that yields less than this is not worth it, and may be what makes it so little: a sender whose receive
- * window is still small fills it and waits for us (seen as 20 MB/s with pauses of 2 ms). After some such pauses in a
- * row, so many reads follow without one, in which the kernel grows the window.
- */
-const worthwhileBytesPerMs = 64 * 1024;
-const maxPoorPauses = 8;
-const readsWithoutPause = 256;
 
 /**
  * While a wire is held, every byte worth keeping is copied anyway, so all held wires read into this one buffer:
@@ -63,10 +47,7 @@ export class Wire {
 	#events: WireEvents | undefined;
 	#buffer: Buffer = heldBuffer;
 	#ownsBuffer = false;
-	/** When the pause before the next read began. */
-	#pausedAt: number | undefined;
-	#poorPauses = 0;
-	#eagerReads = 0;
+	readonly #pacing = new ReadPacing();
 	#resumeOnDrain: Wire | undefined;
 	#error: Error | undefined;
 	#closed = false;
@@ -194,25 +175,9 @@ export class Wire {
 		}
 		const readOn = this.#events?.onBytes(bytes) ?? true;
 		const more = bytes.length === size;
-		const mayPause = readOn && !more && this.#ownsBuffer && this.#isPauseWorthwhile(bytes.length);
-		if (!mayPause || bytes.length < bulkReadBytes) return readOn;
-		this.#pausedAt = performance.now();
+		if (!readOn || more || !this.#ownsBuffer || !this.#pacing.pauses(bytes.length, performance.now()))
+			return readOn;
 		setTimeout(() => this.resume(), bulkPauseMs);
-		return false;
-	}
-
-	#isPauseWorthwhile(readBytes: number): boolean {
-		if (this.#pausedAt !== undefined) {
-			const pausedMs = performance.now() - this.#pausedAt;
-			this.#pausedAt = undefined;
-			this.#poorPauses = readBytes < pausedMs * worthwhileBytesPerMs ? this.#poorPauses + 1 : 0;
-			if (this.#poorPauses >= maxPoorPauses) {
-				this.#poorPauses = 0;
-				this.#eagerReads = readsWithoutPause;
-			}
-		}
-		if (this.#eagerReads === 0) return true;
-		this.#eagerReads--;
 		return false;
 	}
 }
