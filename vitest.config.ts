@@ -10,14 +10,16 @@ export default defineConfig({
 			{
 				test: {
 					name: "unit",
-					include: ["{common,events,protos,proxy,scaler,local,cli,test/unit}/**/*.test.ts"],
+					include: [
+						"{common,events,kubernetes,protos,proxy,scaler,standalone,local,cli,test/unit,test/model,test/chaos}/**/*.test.ts",
+					],
 					testTimeout: 10_000,
 				},
 			},
 			{
 				test: {
 					name: "integration",
-					include: ["test/integration/**/*.test.ts"],
+					include: ["test/{integration,conformance}/**/*.test.ts"],
 					testTimeout: 30_000,
 					hookTimeout: 30_000,
 				},

@@ -2,8 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "zod";
 import { toolsPath } from "../test/tools/programs.ts";
 import type { Cleanup } from "./cleanup.ts";
+import { type Confines, confined } from "./command.ts";
+import { ask } from "./messages.ts";
 
 const keptLines = 15;
 const startMs = 30_000;
@@ -17,27 +20,38 @@ export interface Server {
 	line<T>(find: (line: string) => T | undefined): Promise<T>;
 	/** Resolves once `check` does; tries again until then. Rejects when the server ends or takes too long. */
 	ready(check: () => Promise<unknown>): Promise<void>;
+	/** Writes a line to its standard input. */
+	tell(line: string): void;
+	/** Sends a message and resolves with the next one that comes back; only with `ServerOptions.ipc`. */
+	ask<T extends z.ZodType>(answer: T, message: Readonly<Record<string, unknown>>): Promise<z.output<T>>;
+}
+
+export interface ServerOptions extends Confines {
+	readonly env?: NodeJS.ProcessEnv;
+	/** Whether it is a Node process that answers messages. */
+	readonly ipc?: boolean;
 }
 
 export function startServer(
 	cleanup: Cleanup,
 	program: string,
 	args: readonly string[],
-	env: NodeJS.ProcessEnv = process.env,
+	{ env = process.env, ipc = false, ...confines }: ServerOptions = {},
 ): Server {
-	const child = spawn(program, args, {
-		stdio: ["ignore", "pipe", "pipe"],
+	const command = confined({ program, args }, confines);
+	const child = spawn(command.program, command.args, {
+		stdio: ipc ? ["pipe", "pipe", "pipe", "ipc"] : ["pipe", "pipe", "pipe"],
 		env: { ...env, PATH: toolsPath() },
 	});
-	const { pid } = child;
-	if (pid === undefined) {
+	const { pid, stdin, stdout, stderr } = child;
+	if (pid === undefined || stdin === null || stdout === null || stderr === null) {
 		child.on("error", () => {});
 		throw new Error(`cannot run ${program}`);
 	}
 	cleanup.add(() => end(child));
 	const lines: string[] = [];
 	const readers = new Set<(line: string) => void>();
-	for (const stream of [child.stdout, child.stderr]) {
+	for (const stream of [stdout, stderr]) {
 		createInterface({ input: stream }).on("line", (line) => {
 			lines.push(line);
 			if (lines.length > keptLines) lines.shift();
@@ -55,13 +69,19 @@ export function startServer(
 	};
 	return {
 		pid,
+		tell: (line) => stdin.write(`${line}\n`),
+		ask: (answer, message) => ask(child, program, answer, message),
 		line(find) {
-			const found = new Promise<NonNullable<ReturnType<typeof find>>>((resolve) => {
+			const found = new Promise<NonNullable<ReturnType<typeof find>>>((resolve, reject) => {
 				const reader = (line: string) => {
-					const value = find(line);
-					if (value === undefined || value === null) return;
+					try {
+						const value = find(line);
+						if (value === undefined || value === null) return;
+						resolve(value);
+					} catch (cause) {
+						reject(new Error(`${program} said "${line}"`, { cause }));
+					}
 					readers.delete(reader);
-					resolve(value);
 				};
 				readers.add(reader);
 			});

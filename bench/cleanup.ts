@@ -6,6 +6,13 @@ export class Cleanup {
 		this.#steps.push(step);
 	}
 
+	/** Steps that a part of the work undoes itself when it ends, and else we do. */
+	nested(): Cleanup {
+		const inner = new Cleanup();
+		this.add(() => inner.run());
+		return inner;
+	}
+
 	/** One failing step does not keep the others from running. */
 	async run(): Promise<void> {
 		for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {

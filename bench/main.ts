@@ -3,12 +3,26 @@ import { Cleanup } from "./cleanup.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchOptions, readOptions, type ScenarioName, UsageError, usage } from "./options.ts";
 import { connect } from "./scenarios/connect.ts";
+import { echo } from "./scenarios/echo.ts";
+import { holds } from "./scenarios/holds.ts";
+import { push } from "./scenarios/push.ts";
 import { relay } from "./scenarios/relay.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
+import { soak } from "./scenarios/soak.ts";
+import { streams } from "./scenarios/streams.ts";
 import { upload } from "./scenarios/upload.ts";
 import { isMet, verdict } from "./verdict.ts";
 
-const scenarios: Readonly<Record<ScenarioName, Scenario>> = { upload, connect, relay };
+const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
+	upload,
+	connect,
+	relay,
+	echo,
+	push,
+	holds,
+	streams,
+	soak,
+};
 
 const exit = { clean: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 
-const scenarioNames = ["upload", "connect", "relay"] as const;
+const scenarioNames = ["upload", "connect", "relay", "echo", "push", "holds", "streams", "soak"] as const;
+/** The last one takes many minutes: only by name. */
+const usualScenarios = scenarioNames.filter((name) => name !== "soak");
 export type ScenarioName = (typeof scenarioNames)[number];
 
 export interface BenchOptions {
@@ -9,6 +11,10 @@ export interface BenchOptions {
 	readonly runs: number | undefined;
 	/** What one transfer carries, in MiB. */
 	readonly sizeMib: number;
+	/** Clients that `holds` holds and `soak` sends; undefined for the scenario's own number. */
+	readonly connections: number | undefined;
+	/** When `soak` ends even if clients are left. */
+	readonly seconds: number;
 	/** Other checkouts of this project, measured in the same rounds: shows what a change does. */
 	readonly beside: readonly string[];
 	/** A missed threshold fails the command. */
@@ -16,11 +22,13 @@ export interface BenchOptions {
 }
 
 export const usage = `node bench/main.ts [${scenarioNames.join(" | ")}] [options]
-Measures the proxy side by side with its rivals; without a scenario, all of them.
-  --runs N        counted rounds (upload and relay: 5, connect: 300); one more warms up
+Measures the proxy side by side with its rivals, and with push and streams the scaler; without a scenario, all but soak.
+  --runs N        counted rounds (upload, relay and echo: 5, connect: 300, push: 500, holds: 1); one more warms up, but for holds
   --size-mib N    size of an upload or a transfer (1024)
+  --connections N clients that holds holds (10000), or that soak sends (1000000)
+  --seconds N     when soak ends, even if clients are left (3600)
   --beside DIR    measure another checkout's proxy in the same rounds; may be repeated
-  --assert        exit 1 when a ratio misses its threshold
+  --assert        exit 1 when a figure misses its threshold
 `;
 
 /** Wrong usage; the message is all a user needs. */
@@ -37,9 +45,14 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
 		return known;
 	});
 	return {
-		scenarios: scenarios.length === 0 ? scenarioNames : scenarios,
+		scenarios: scenarios.length === 0 ? usualScenarios : scenarios,
 		runs: values.runs === undefined ? undefined : wholeNumber("--runs", values.runs, 100_000),
 		sizeMib: wholeNumber("--size-mib", values["size-mib"], 16_384),
+		connections:
+			values.connections === undefined
+				? undefined
+				: wholeNumber("--connections", values.connections, 100_000_000),
+		seconds: wholeNumber("--seconds", values.seconds, 864_000),
 		beside: values.beside,
 		assert: values.assert,
 	};
@@ -52,6 +65,8 @@ function parse(argv: readonly string[]) {
 			options: {
 				runs: { type: "string" },
 				"size-mib": { type: "string", default: "1024" },
+				connections: { type: "string" },
+				seconds: { type: "string", default: "3600" },
 				beside: { type: "string", multiple: true, default: [] },
 				assert: { type: "boolean", default: false },
 				help: { type: "boolean", short: "h", default: false },

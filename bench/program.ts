@@ -1,11 +1,16 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { z } from "zod";
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { z } from "zod";
 import { end } from "./child.ts";
 import type { Cleanup } from "./cleanup.ts";
+import { type Confines, confined } from "./command.ts";
+import { ask } from "./messages.ts";
 
 const programs = {
-	"relay-daemon": new URL("./programs/relay-daemon.ts", import.meta.url),
-	"relay-client": new URL("./programs/relay-client.ts", import.meta.url),
+	"hold-clients": new URL("./programs/hold-clients.ts", import.meta.url),
+	"hold-daemons": new URL("./programs/hold-daemons.ts", import.meta.url),
+	"soak-clients": new URL("./programs/soak-clients.ts", import.meta.url),
+	"soak-daemon": new URL("./programs/soak-daemon.ts", import.meta.url),
 	"pipe-proxy": new URL("./programs/pipe-proxy.ts", import.meta.url),
 } as const;
 
@@ -19,33 +24,18 @@ export interface Program {
 export function startProgram(
 	cleanup: Cleanup,
 	name: keyof typeof programs,
-	...args: readonly string[]
+	{ args = [], ...confines }: Confines & { readonly args?: readonly string[] } = {},
 ): Program {
-	const child = fork(programs[name], args);
+	const command = confined(
+		{ program: process.execPath, args: [fileURLToPath(programs[name]), ...args] },
+		confines,
+	);
+	const child = spawn(command.program, command.args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 	cleanup.add(() => end(child));
 	const { pid } = child;
 	if (pid === undefined) throw new Error(`cannot start ${name}`);
 	return {
 		pid,
-		async ask(answer, message) {
-			const answered = nextMessage(child, name);
-			if (message !== undefined) child.send(message);
-			return answer.parse(await answered);
-		},
+		ask: (answer, message) => ask(child, name, answer, message),
 	};
-}
-
-const failure = z.object({ error: z.string() });
-
-function nextMessage(child: ChildProcess, name: string): Promise<unknown> {
-	return new Promise((resolve, reject) => {
-		const ended = () => reject(new Error(`${name} ended`));
-		child.once("exit", ended);
-		child.once("message", (message) => {
-			child.off("exit", ended);
-			const failed = failure.safeParse(message);
-			if (failed.success) reject(new Error(`${name}: ${failed.data.error}`));
-			else resolve(message);
-		});
-	});
 }

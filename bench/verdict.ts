@@ -1,15 +1,15 @@
-/** A ratio that was agreed on. */
-export interface Threshold {
+/** A figure that was agreed on. */
+export type Threshold = {
 	readonly what: string;
-	readonly ratio: number;
-	readonly atLeast: number;
-}
+	readonly value: number;
+} & ({ readonly atLeast: number } | { readonly atMost: number });
 
-export function isMet({ ratio, atLeast }: Threshold): boolean {
-	return ratio >= atLeast;
+export function isMet(threshold: Threshold): boolean {
+	// A figure that could not be measured meets nothing: no comparison with NaN is true.
+	return "atLeast" in threshold ? threshold.value >= threshold.atLeast : threshold.value <= threshold.atMost;
 }
 
 export function verdict(threshold: Threshold): string {
-	const { what, ratio, atLeast } = threshold;
-	return `${isMet(threshold) ? "PASS" : "MISS"}  ${what} = ${ratio.toFixed(3)}, must be >= ${atLeast.toFixed(2)}\n`;
+	const bound = "atLeast" in threshold ? `>= ${threshold.atLeast}` : `<= ${threshold.atMost}`;
+	return `${isMet(threshold) ? "PASS" : "MISS"}  ${threshold.what} = ${threshold.value.toFixed(3)}, must be ${bound}\n`;
 }

@@ -13,7 +13,7 @@ export function mainHelp(commands: readonly CommandSummary[]): string {
 		"",
 		"Usage: buildkit-scaler COMMAND [options]",
 		"",
-		...commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`),
+		...commands.map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`),
 		"",
 		"buildkit-scaler COMMAND --help shows a command's options; --version the version.",
 		"",
@@ -30,6 +30,7 @@ export function commandHelp({ name, summary }: CommandSummary, table: OptionTabl
 		"Options (flags before environment before file):",
 	];
 	for (const [key, option] of Object.entries(table)) {
+		const { envFirst: first } = option;
 		const standard = option.required
 			? "required"
 			: option.defaultText === undefined
@@ -38,7 +39,7 @@ export function commandHelp({ name, summary }: CommandSummary, table: OptionTabl
 		lines.push(
 			`  ${flagName(key)} ${option.placeholder}`,
 			`      ${option.description}`,
-			`      default: ${standard}   env: ${envName(key)}`,
+			`      default: ${standard}   env: ${envName(key)}${first === undefined ? "" : `   before the flag: ${first}`}`,
 		);
 	}
 	lines.push(

@@ -1,20 +1,29 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../common/clock.ts";
+import { ScalerError } from "../common/error.ts";
 import { createLogger } from "../common/log.ts";
 import { daemonChoices } from "../local/kinds/choose.ts";
 import { startLocal } from "../local/local.ts";
 import { formatLine } from "../local/narrator.ts";
 import { defineCommand } from "./command.ts";
 import {
+	affinityBy,
 	balance,
 	capacity,
+	checkTenants,
 	drainTimeout,
+	fairBy,
+	frozenAfter,
 	logLevel,
+	maxPerTenant,
 	maxWait,
 	namespace,
 	nats,
+	natsFiles,
+	natsFilesOf,
 	pool,
+	traces,
 	wakeOnStatus,
 } from "./common-options.ts";
 import { choice, duration, integer, listenAddress, text } from "./option.ts";
@@ -39,6 +48,9 @@ export const localCommand = defineCommand(
 		},
 		capacity,
 		balance,
+		affinityBy,
+		fairBy,
+		maxPerTenant,
 		cooldown: {
 			kind: duration,
 			defaultText: "30s",
@@ -59,6 +71,7 @@ export const localCommand = defineCommand(
 		},
 		maxWait,
 		wakeOnStatus,
+		frozenAfter,
 		drainTimeout,
 		daemon: {
 			kind: choice(daemonChoices),
@@ -71,6 +84,7 @@ export const localCommand = defineCommand(
 			placeholder: nats.placeholder,
 			description: "Carries the events over this NATS server; without it they stay in memory",
 		},
+		...natsFiles,
 		admin: {
 			kind: listenAddress,
 			defaultText: "127.0.0.1:8081",
@@ -91,23 +105,33 @@ export const localCommand = defineCommand(
 		},
 		pool,
 		namespace,
+		traces,
 		logLevel: { ...logLevel, defaultText: "warn" },
 	},
 	async (config) => {
+		checkTenants(config);
+		const files = natsFilesOf(config);
+		if (config.nats === undefined && Object.values(files).some((file) => file !== undefined))
+			throw new ScalerError("CONFIG_INVALID", "--nats-creds, -nkey and -tls-* need --nats");
 		const local = await startLocal(
 			{
 				listen: config.listen,
 				maxDaemons: config.maxDaemons,
 				capacity: config.capacity,
 				balance: config.balance,
+				affinityBy: config.affinityBy,
+				fairBy: config.fairBy,
+				maxPerTenant: config.maxPerTenant,
 				cooldownMs: config.cooldown,
 				pollMs: config.poll,
 				wakeDelayMs: config.wakeDelay,
 				maxWaitMs: config.maxWait,
 				wakeOnStatus: config.wakeOnStatus,
+				frozenAfterMs: config.frozenAfter,
 				drainTimeoutMs: config.drainTimeout,
 				daemon: config.daemon,
-				...(config.nats === undefined ? {} : { natsUrl: config.nats }),
+				...(config.nats === undefined ? {} : { nats: { url: config.nats, files } }),
+				traces: config.traces,
 				admin: config.admin,
 				scalerListen: config.scalerListen,
 				stateDir: config.stateDir,

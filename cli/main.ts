@@ -2,26 +2,44 @@
 import { readFileSync } from "node:fs";
 import { ScalerError } from "../common/error.ts";
 import type { Command, Running } from "./command.ts";
+import { eventsStreamCommand, eventsTailCommand } from "./events.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { localCommand } from "./local.ts";
 import { proxyCommand } from "./proxy.ts";
 import { scalerCommand } from "./scaler.ts";
+import { standaloneCommand } from "./standalone.ts";
 
-const commands: readonly Command[] = [localCommand, proxyCommand, scalerCommand];
+const commands: readonly Command[] = [
+	localCommand,
+	proxyCommand,
+	scalerCommand,
+	standaloneCommand,
+	eventsTailCommand,
+	eventsStreamCommand,
+];
 
 /** Exit codes: clean stop, failure, wrong usage. */
 const exit = { clean: 0, failed: 1, usage: 2 } as const;
 
-async function main([name, ...argv]: readonly string[]): Promise<void> {
+async function main(words: readonly string[]): Promise<void> {
+	const [name] = words;
 	if (name === "--version") return print(`${version()}\n`);
 	if (name === "--help" || name === "-h") return print(mainHelp(commands));
-	const command = commands.find((candidate) => candidate.name === name);
+	// A command may have two words: events tail.
+	const command = commands.find((candidate) =>
+		candidate.name.split(" ").every((word, at) => words[at] === word),
+	);
 	if (command === undefined) {
 		const what = name === undefined ? "a command is needed" : `there is no command "${name.slice(0, 60)}"`;
 		throw new ScalerError("CONFIG_INVALID", `${what}; see buildkit-scaler --help`);
 	}
+	const argv = words.slice(command.name.split(" ").length);
 	if (argv.includes("--help") || argv.includes("-h")) return print(commandHelp(command, command.options));
-	stopOnSignals(await command.start(argv, process.env));
+	let running: Running | undefined;
+	// From the start: until the command is up there is nothing to read again, but SIGHUP must not end it.
+	if (command.reloads) process.on("SIGHUP", () => void running?.reload?.());
+	running = await command.start({ argv, env: process.env });
+	stopOnSignals(running);
 }
 
 /** One Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. This close together it is one. */

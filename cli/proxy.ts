@@ -4,102 +4,76 @@ import { startAdmin } from "../common/admin.ts";
 import { systemClock } from "../common/clock.ts";
 import { ScalerError } from "../common/error.ts";
 import { createLogger, type Logger } from "../common/log.ts";
+import { invalidEvents } from "../events/invalid-events.ts";
 import { NatsBus } from "../events/nats-bus.ts";
-import type { DaemonSource } from "../proxy/daemon.ts";
-import { registerDiscoveryMetrics } from "../proxy/discovery/endpoint-slice-metrics.ts";
-import { EndpointSliceSource } from "../proxy/discovery/endpoint-slice-source.ts";
-import { staticSource } from "../proxy/discovery/static-source.ts";
-import { startProxy } from "../proxy/proxy.ts";
-import { defineCommand } from "./command.ts";
-import {
-	admin,
-	balance,
-	capacity,
-	drainTimeout,
-	logLevel,
-	maxWait,
-	namespace,
-	nats,
-	pool,
-	wakeOnStatus,
-} from "./common-options.ts";
-import { type HostPort, hostPorts, listenAddress, name, portNameOrNumber, text } from "./option.ts";
+import { natsTrouble } from "../events/nats-trouble.ts";
+import { eventCounter } from "../proxy/observe/event-metrics.ts";
+import { openTraces } from "../proxy/observe/open-traces.ts";
+import { poolKey } from "../proxy/pool/pool-settings.ts";
+import { type RunningProxy, startProxy } from "../proxy/proxy.ts";
+import { advertised } from "./advertised.ts";
+import type { Command } from "./command.ts";
+import { natsFilesOf } from "./common-options.ts";
+import { type DaemonsSettings, daemonSources } from "./daemons.ts";
+import { type Invocation, loadPools } from "./load-config.ts";
+import { poolSettings } from "./pool-settings.ts";
+import { poolOptions, sharedOptions } from "./proxy-options.ts";
+import { watchFile } from "./watch-file.ts";
 
-export const proxyCommand = defineCommand(
-	{ name: "proxy", summary: "The connection proxy: takes clients in and holds them until a daemon has room" },
-	{
-		listen: {
-			kind: listenAddress,
-			defaultText: ":1234",
-			placeholder: "HOST:PORT",
-			description: "Where BuildKit clients connect",
-		},
-		daemons: {
-			kind: hostPorts,
-			placeholder: "HOST:PORT,...",
-			description: "The pool's daemons, in ordinal order; those that are down are dialed while someone waits",
-		},
-		daemonsService: {
-			kind: name,
-			placeholder: "NAME",
-			description: "Instead of --daemons: the Kubernetes Service, in --namespace, whose endpoints they are",
-		},
-		daemonsPort: {
-			kind: portNameOrNumber,
-			defaultText: "buildkit",
-			placeholder: "PORT",
-			description: "The daemons' port in --daemons-service: its name there, or a number",
-		},
-		pool,
-		namespace,
-		capacity,
-		balance,
-		maxWait,
-		wakeOnStatus,
-		drainTimeout,
-		nats,
-		admin,
-		id: {
-			kind: text,
-			placeholder: "NAME",
-			description: "This proxy's name in events, kept over restarts; without it the host's name and the port",
-		},
-		logLevel,
-	},
-	async (config) => {
-		const log = createLogger(config.logLevel);
+export const proxyCommand: Command = {
+	name: "proxy",
+	summary: "The connection proxy: takes clients in and holds them until a daemon has room",
+	options: { ...poolOptions, ...sharedOptions },
+	reloads: true,
+	async start(invocation) {
+		const { shared, pools, path } = load(invocation);
+		const log = createLogger(shared.logLevel);
 		const registry = new Registry();
-		const { source, closeSource } = await openSource(config, log, registry);
+		const [first] = pools;
 		const bus = new NatsBus({
-			url: config.nats,
-			name: `buildkit-scaler proxy ${config.namespace}/${config.pool}`,
+			url: shared.nats,
+			files: natsFilesOf(shared),
+			name: `buildkit-scaler proxy ${pools.map(poolKey).join(" ").slice(0, 200)}`,
 			clock: systemClock,
-			onInvalid: (error) => log.warn({ error: error.message }, "invalid event"),
+			onTrouble: natsTrouble(systemClock, log),
+			onInvalid: invalidEvents("proxy", { clock: systemClock, log, registry }),
+			onPublished: eventCounter(registry),
 		});
+		const id = shared.id ?? `${hostname()}:${first?.listen.port ?? 0}`;
+		const endpoint = shared.traces;
+		const traces = await openTraces({ endpoint, instance: id }, process.env, systemClock, registry);
 		const proxy = await startProxy(
 			{
-				id: config.id ?? `${hostname()}:${config.listen.port}`,
-				namespace: config.namespace,
-				pool: config.pool,
-				listen: config.listen,
-				capacity: config.capacity,
-				balance: config.balance,
-				maxWaitMs: config.maxWait,
-				wakeOnStatus: config.wakeOnStatus,
-				drainTimeoutMs: config.drainTimeout,
+				id,
+				pools,
+				admin: advertised(shared.adminAdvertise ?? shared.admin),
+				drainGraceMs: shared.drainGrace,
+				drainTimeoutMs: shared.drainTimeout,
+				limits: {
+					maxConnections: shared.maxConnections,
+					maxConnectionsPerAddress: shared.maxConnectionsPerAddress,
+					maxOpening: shared.maxOpening,
+					maxTotalHeldBytes: shared.maxHeld,
+					frozenAfterMs: shared.frozenAfter,
+				},
 			},
-			{ source, bus, clock: systemClock, log, registry },
+			{ openSource: daemonSources(log, registry), bus, clock: systemClock, log, registry, traces },
 		);
-		const adminServer = await startAdmin(config.admin, {
-			ready: proxy.ready,
+		const adminServer = await startAdmin(shared.admin, {
+			ready: () => proxy.ready(),
 			registry,
-			state: proxy.state,
+			state: () => proxy.state(),
+			snapshots: () => proxy.snapshots(),
 		});
 		bus.onStatus((status) => log.info(status, "bus"));
-		log.info({ ...proxy.listening, admin: adminServer.port }, "proxy ready");
+		for (const pool of pools) log.info({ pool: poolKey(pool), ...proxy.addressOf(pool) }, "pool ready");
+		log.info({ admin: adminServer.port }, "proxy ready");
+		const reload = () => reloadPools(proxy, invocation, log);
+		const watch = path === undefined ? undefined : watchFile(path, systemClock, () => void reload());
 		const finish = async () => {
-			closeSource();
+			watch?.cancel();
 			await bus.close();
+			await traces?.close();
 			await adminServer.close();
 		};
 		return {
@@ -112,36 +86,39 @@ export const proxyCommand = defineCommand(
 				await proxy.close();
 				await finish();
 			},
+			reload,
 		};
 	},
-);
+};
 
-interface SourceConfig {
-	readonly namespace: string;
-	readonly pool: string;
-	readonly daemons: readonly HostPort[] | undefined;
-	readonly daemonsService: string | undefined;
-	readonly daemonsPort: string | number;
+function load(invocation: Invocation) {
+	const { shared, pools, path } = loadPools(sharedOptions, poolOptions, invocation);
+	const settings = pools.map((config) => {
+		try {
+			return poolSettings(config);
+		} catch (thrown) {
+			const { message } = ScalerError.from(thrown);
+			const where = pools.length > 1 ? `pool ${config.pool}: ` : "";
+			throw new ScalerError("CONFIG_INVALID", `${where}${message}`, { cause: thrown });
+		}
+	});
+	return { shared, pools: settings, path };
 }
 
-async function openSource(
-	{ namespace, pool, daemons, daemonsService: service, daemonsPort: port }: SourceConfig,
+async function reloadPools(
+	proxy: RunningProxy<DaemonsSettings>,
+	invocation: Invocation,
 	log: Logger,
-	registry: Registry,
-): Promise<{ source: DaemonSource; closeSource: () => void }> {
-	if (daemons !== undefined && service === undefined) {
-		const source = staticSource(daemons.map((address) => ({ t: "tcp", ...address })));
-		return { source, closeSource: () => {} };
+): Promise<void> {
+	try {
+		const { pools } = load(invocation);
+		await proxy.apply(pools);
+		proxy.reloadCertificates();
+		log.info({ pools: pools.map(poolKey) }, "configuration reloaded");
+	} catch (thrown) {
+		log.error(
+			{ error: ScalerError.from(thrown).message },
+			"configuration not reloaded: everything stays as it was",
+		);
 	}
-	if (daemons !== undefined || service === undefined) {
-		const why = daemons === undefined ? "neither is given" : "both are given";
-		throw new ScalerError("CONFIG_INVALID", `--daemons or --daemons-service is needed, one of them: ${why}`);
-	}
-	// Loaded here, as a proxy without a cluster should not pay for it.
-	const { KubernetesSliceApi, loadKubeConfig } = await import("../proxy/discovery/endpoint-slice-api.ts");
-	const watched = { namespace, service, port };
-	const api = new KubernetesSliceApi(loadKubeConfig(), watched);
-	const source = new EndpointSliceSource(watched, { api, clock: systemClock, log });
-	registerDiscoveryMetrics(registry, { namespace, pool }, source);
-	return { source, closeSource: () => source.close() };
 }

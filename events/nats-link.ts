@@ -1,11 +1,12 @@
-import { connect, DebugEvents, type Msg, type NatsConnection } from "nats";
-import type { NatsAddress } from "./nats-url.ts";
-
-export interface NatsLinkOptions {
-	readonly address: NatsAddress;
-	readonly name: string;
-	readonly pingIntervalMs: number;
-}
+import {
+	type ConnectionOptions,
+	connect,
+	DebugEvents,
+	type JetStreamClient,
+	type JetStreamManager,
+	type Msg,
+	type NatsConnection,
+} from "nats";
 
 const connectTimeoutMs = 5_000;
 
@@ -22,20 +23,18 @@ export class NatsLink {
 		void this.#endWhenStale();
 	}
 
-	/** Throws what the nats client throws: `natsReason` reads it. */
-	static async connect({ address, name, pingIntervalMs }: NatsLinkOptions): Promise<NatsLink> {
+	/** `access`: where, and who we are. Throws what the nats client throws: `natsReason` reads it. */
+	static async connect(access: ConnectionOptions, pingIntervalMs: number): Promise<NatsLink> {
 		const connection = await connect({
-			servers: [...address.servers],
-			name,
+			...access,
 			reconnect: false,
+			noEcho: true,
 			// The client would ask DNS itself: without /etc/hosts and search domains, and beyond `timeout` when no answer
 			// comes, as in a pod whose network is just being set up. The system resolves the name when it connects.
 			resolve: false,
 			timeout: connectTimeoutMs,
 			pingInterval: pingIntervalMs,
 			maxPingOut: 2,
-			...address.credentials,
-			...(address.tls ? { tls: {} } : {}),
 		});
 		return new NatsLink(connection);
 	}
@@ -54,6 +53,16 @@ export class NatsLink {
 				else handle(message);
 			},
 		});
+	}
+
+	/** Reads streams, where the server has JetStream. */
+	streamReader(): JetStreamClient {
+		return this.#connection.jetstream();
+	}
+
+	/** Makes and finds streams. Unchecked: without JetStream it is the first call that fails. */
+	streamManager(): Promise<JetStreamManager> {
+		return this.#connection.jetstreamManager({ checkAPI: false });
 	}
 
 	/** Ends the connection at once; the first `reason` counts. */

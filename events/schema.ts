@@ -16,7 +16,7 @@ export const nameSchema = z
 	.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "must be a DNS label: lower-case letters, digits and '-'");
 
 const countSchema = z.int().min(0).max(1_000_000);
-const idSchema = z.string().min(1).max(253);
+export const idSchema = z.string().min(1).max(253);
 
 /** Why a connection ended. Metric label, event field and documentation (docs/errors.md) use the same words. */
 export const closeReasons = [
@@ -25,35 +25,53 @@ export const closeReasons = [
 	"notHttp2",
 	"http1",
 	"tls",
+	"notTls",
+	"tlsFailed",
+	"unknownServerName",
 	"noRequest",
 	"noBuild",
 	"noWake",
+	"badCertificate",
+	"notAllowed",
 	"tooManyConnections",
+	"tooManyFromAddress",
+	"tooManyHandshakes",
+	"headersTooLarge",
 	// Counted, and ended before a daemon answered.
 	"clientGone",
 	"protocolError",
 	"heldTooMuch",
+	"holdFull",
+	"tooManyPings",
+	"tooManyStreams",
 	"noSettingsAck",
 	"waitTimeout",
+	"passthroughWait",
 	"queueFull",
 	// Served.
 	"clientClosed",
 	"daemonClosed",
 	"clientFailed",
 	"daemonFailed",
+	"clientFrozen",
+	"idleOnDrain",
 	// The proxy is going away.
 	"proxyStopping",
+	"internalError",
 ] as const;
 export type CloseReason = (typeof closeReasons)[number];
 
 const daemonLoadSchema = z.object({
 	name: idSchema,
+	/** Where it listens, HOST:PORT or unix:PATH, for those who ask it whether it builds. Not said by early versions. */
+	address: z.string().max(300).optional(),
 	/** The StatefulSet ordinal, or null where daemons have no order. */
 	ordinal: countSchema.nullable(),
 	/** Builds on the daemon: assigned connections with traffic in both directions within the last 30 s. */
 	active: countSchema,
 	/** Silent connections: no build is behind them. */
 	idle: countSchema,
+	/** It gets no new builds: it is about to go, is gone but for its last connections, or a scaler asked for that. */
 	draining: z.boolean(),
 });
 
@@ -67,6 +85,8 @@ const snapshotSchema = z.object({
 	/** Builds a daemon takes at once. */
 	capacity: z.int().min(1).max(10_000),
 	waiting: countSchema,
+	/** HOST:PORT of its admin server, where its snapshots can be read (GET /snapshots) when the bus fails. */
+	admin: z.string().max(300).optional(),
 	/** Age in ms of the longest wait, 0 when nobody waits. */
 	oldestWaitMs: z.int().min(0),
 	daemons: z.array(daemonLoadSchema).max(10_000),
@@ -96,7 +116,17 @@ export const poolEventSchema = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("daemon.draining"), ...pool, daemon: idSchema }),
 ]);
 
+/** What GET /snapshots of a proxy answers: the second path to what it says on the bus. */
+export const snapshotsSchema = z.object({ snapshots: z.array(z.object(pool)).max(10_000) });
+
+export type PoolSnapshot = z.infer<typeof snapshotsSchema>["snapshots"][number];
 export type DaemonLoad = z.infer<typeof daemonLoadSchema>;
 export type Snapshot = z.infer<typeof snapshotSchema>;
 export type PoolEvent = z.infer<typeof poolEventSchema>;
 export type PoolEventType = PoolEvent["type"];
+
+export const poolEventTypes: readonly PoolEventType[] = poolEventSchema.options.map(
+	({ shape }) => shape.type.value,
+);
+/** A pool by its two names. */
+export type PoolName = Pick<PoolEvent, "namespace" | "pool">;

@@ -1,15 +1,17 @@
-import type { PoolName } from "./bus.ts";
-import type { PoolEvent, PoolEventType } from "./schema.ts";
+import type { PoolEvent, PoolEventType, PoolName } from "./schema.ts";
 
 const root = "buildkit.v1";
 
-/** Matches every event of every pool. Events have five tokens or more, so `askSubject` (four) is not among them. */
-export const allEventsSubject = `${root}.*.*.>`;
-/** Scalers publish here to ask every proxy for its states. */
+/** Scalers publish here to ask every proxy for its states. Four tokens, so that it is not among the events. */
 export const askSubject = `${root}.states.ask`;
 
-/** Matches every event of one pool. */
-export function poolEventsSubject({ namespace, pool }: PoolName): string {
+/** Scalers publish here to ask the proxies of a pool to drain a daemon. Not below the events' root, so it is no event. */
+export function drainSubject({ namespace, pool }: PoolName): string {
+	return `buildkit-drain.v1.${namespace}.${pool}`;
+}
+
+/** Matches every event, or those of a namespace, of the pools of a name, or of one pool. */
+export function eventsSubject({ namespace = "*", pool = "*" }: Partial<PoolName> = {}): string {
 	return `${root}.${namespace}.${pool}.>`;
 }
 
@@ -25,4 +27,15 @@ export function parseEventSubject(
 	if (`${a}.${b}` !== root || namespace === undefined || pool === undefined || type.length === 0)
 		return undefined;
 	return { namespace, pool, type: type.join(".") satisfies string as PoolEventType };
+}
+
+/** As NATS matches: `*` is any one token, `>` at the end all that follow, one or more. */
+export function matchesSubject(pattern: string, subject: string): boolean {
+	const wanted = pattern.split(".");
+	const tokens = subject.split(".");
+	for (const [at, token] of wanted.entries()) {
+		if (token === ">") return tokens.length > at;
+		if (tokens[at] === undefined || (token !== "*" && token !== tokens[at])) return false;
+	}
+	return tokens.length === wanted.length;
 }

@@ -1,16 +1,15 @@
 import { expect, test } from "vitest";
-import type { ConnectionMove } from "../proxy/move.ts";
-import { BuildTracker } from "./build-tracker.ts";
+import { BuildTracker, type TrackedMove } from "./build-tracker.ts";
 import type { BuildObservation } from "./observation.ts";
 
-function observe(moves: readonly Omit<ConnectionMove, "client">[]): BuildObservation[] {
+function observe(moves: readonly TrackedMove[]): BuildObservation[] {
 	const observed: BuildObservation[] = [];
 	const tracker = new BuildTracker({
 		cooldownMs: 30_000,
 		isPoolAsleep: () => observed.length === 0,
 		observe: (observation) => observed.push(observation),
 	});
-	for (const move of moves) tracker.moved({ client: "127.0.0.1:5", ...move });
+	for (const move of moves) tracker.moved(move);
 	return observed;
 }
 

@@ -1,5 +1,8 @@
-import type { ConnectionMove } from "../proxy/move.ts";
+import type { ConnectionMove } from "../proxy/connection/move.ts";
 import type { BuildObservation } from "./observation.ts";
+
+/** What of a move the tracker reads. */
+export type TrackedMove = Pick<ConnectionMove, "id" | "state" | "at" | "daemon" | "reason">;
 
 export interface BuildTrackerDeps {
 	readonly cooldownMs: number;
@@ -24,7 +27,7 @@ export class BuildTracker {
 		this.#deps = deps;
 	}
 
-	moved({ id, state, at, daemon = "", reason = "clientClosed" }: ConnectionMove): void {
+	moved({ id, state, at, daemon = "", reason = "clientClosed" }: TrackedMove): void {
 		const tracked = this.#byId.get(id) ?? { openedAt: at };
 		this.#byId.set(id, tracked);
 		if (state === "closed") this.#byId.delete(id);

@@ -1,5 +1,10 @@
 import type { Clock, Timer } from "../common/clock.ts";
-import { type Recommendation, recommendReplicas, recordRecommendation, stabilizeReplicas } from "./hpa.ts";
+import {
+	type Recommendation,
+	recommendReplicas,
+	recordRecommendation,
+	stabilizeReplicas,
+} from "../scaler/replicas/hpa.ts";
 import type { ScalerReading } from "./scaler-check.ts";
 
 export interface HpaLoopOptions {

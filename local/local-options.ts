@@ -1,4 +1,6 @@
-import type { PolicyName } from "../proxy/balance.ts";
+import type { NatsFiles } from "../events/nats-access.ts";
+import type { PolicyName } from "../proxy/daemons/balance.ts";
+import type { FairBy, OriginKey } from "../proxy/queue/origin-key.ts";
 import type { DaemonChoice } from "./kinds/choose.ts";
 
 export interface ListenAddress {
@@ -13,6 +15,9 @@ export interface LocalOptions {
 	/** Builds a daemon takes at once. */
 	readonly capacity: number;
 	readonly balance: PolicyName;
+	readonly affinityBy: OriginKey;
+	readonly fairBy: FairBy;
+	readonly maxPerTenant: number | undefined;
 	/** How long the pool stays after its last build. */
 	readonly cooldownMs: number;
 	readonly pollMs: number;
@@ -20,10 +25,14 @@ export interface LocalOptions {
 	readonly wakeDelayMs: number;
 	readonly maxWaitMs: number;
 	readonly wakeOnStatus: boolean;
+	/** A client that leaves its daemon without an answer for so long is ended. */
+	readonly frozenAfterMs: number;
 	readonly drainTimeoutMs: number;
 	readonly daemon: DaemonChoice;
 	/** Without it events stay in memory. */
-	readonly natsUrl?: string;
+	readonly nats?: { readonly url: string; readonly files: NatsFiles };
+	/** An OpenTelemetry collector. */
+	readonly traces?: string | undefined;
 	readonly admin: ListenAddress;
 	/** The scaler's gRPC: our controller uses it, and so may anybody. */
 	readonly scalerListen: ListenAddress;

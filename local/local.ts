@@ -4,9 +4,15 @@ import type { Clock } from "../common/clock.ts";
 import { Listeners } from "../common/listeners.ts";
 import type { Logger } from "../common/log.ts";
 import type { Bus } from "../events/bus.ts";
+import { invalidEvents } from "../events/invalid-events.ts";
 import { MemoryBus } from "../events/memory-bus.ts";
 import { NatsBus } from "../events/nats-bus.ts";
+import { natsTrouble } from "../events/nats-trouble.ts";
 import { connectExternalScaler } from "../protos/external-scaler.ts";
+import { defaultLimits } from "../proxy/limits.ts";
+import { eventCounter } from "../proxy/observe/event-metrics.ts";
+import { openTraces } from "../proxy/observe/open-traces.ts";
+import type { PoolSettings } from "../proxy/pool/pool-settings.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { startScaler } from "../scaler/scaler.ts";
 import { BuildTracker } from "./build-tracker.ts";
@@ -65,7 +71,8 @@ type Stop = () => void | Promise<void>;
 async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Stop) => void): Promise<Local> {
 	const { clock, log } = deps;
 	const { namespace, pool, listen, maxDaemons, capacity, cooldownMs, pollMs, wakeDelayMs } = options;
-	const { balance, maxWaitMs, wakeOnStatus, drainTimeoutMs } = options;
+	const { balance, affinityBy, fairBy, maxPerTenant, maxWaitMs, wakeOnStatus } = options;
+	const { frozenAfterMs, drainTimeoutMs } = options;
 
 	const state = openStateDirectory(options.stateDir, maxDaemons);
 	undo(state.release);
@@ -74,14 +81,42 @@ async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Sto
 	const { kind, notes } = await chooseKind(options.daemon, state, maxDaemons);
 
 	const registry = new Registry();
-	const bus = createBus(options, deps);
+	const bus = createBus(options, deps, registry);
 	undo(() => bus.close());
 	// The proxy needs the daemons to start, and they ask it only once there are some.
 	const whenUnused = (daemonName: string) => proxy.whenUnused(daemonName);
+	const endpoint = options.traces;
+	const traces = await openTraces({ endpoint, instance: proxyId }, process.env, clock, registry);
+	undo(() => traces?.close());
 	const daemons = new LocalDaemons({ kind, clock, wakeDelayMs, stopGraceMs, whenUnused });
+	const poolSettings: PoolSettings = {
+		namespace,
+		name: pool,
+		listen,
+		serverNames: [],
+		tls: { t: "off" },
+		daemonTls: undefined,
+		capacity,
+		balance,
+		affinityBy,
+		fairBy,
+		maxPerTenant,
+		maxWaitMs,
+		wakeOnStatus,
+		source: undefined,
+	};
+	const openSource = async () => ({ source: daemons, close: () => {} });
 	const proxy = await startProxy(
-		{ id: proxyId, namespace, pool, listen, capacity, balance, maxWaitMs, wakeOnStatus, drainTimeoutMs },
-		{ source: daemons, bus, clock, log, registry },
+		{
+			id: proxyId,
+			pools: [poolSettings],
+			// Nobody has to hear that this proxy goes: its users see it.
+			drainGraceMs: 0,
+			drainTimeoutMs,
+			// All clients have one address here.
+			limits: { frozenAfterMs, maxConnectionsPerAddress: defaultLimits.maxConnections },
+		},
+		{ openSource, bus, clock, log, registry, traces },
 	);
 	undo(() => proxy.close());
 	const scaler = await startScaler(
@@ -127,11 +162,12 @@ async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Sto
 	};
 	const leave = async () => {
 		await bus.close();
+		await traces?.close();
 		await admin.close();
 		state.release();
 	};
 	return {
-		listening: proxy.listening,
+		listening: proxy.addressOf(poolSettings),
 		adminPort: admin.port,
 		scalerPort: scaler.port,
 		kind: { t: kind.t, description: kind.describe() },
@@ -154,13 +190,19 @@ async function assemble(options: LocalOptions, deps: LocalDeps, undo: (stop: Sto
 	};
 }
 
-function createBus({ natsUrl, namespace, pool }: LocalOptions, { clock, log }: LocalDeps): Bus {
-	if (natsUrl === undefined) return new MemoryBus();
+function createBus(
+	{ nats, namespace, pool }: LocalOptions,
+	{ clock, log }: LocalDeps,
+	registry: Registry,
+): Bus {
+	if (nats === undefined) return new MemoryBus();
 	return new NatsBus({
-		url: natsUrl,
+		...nats,
 		name: `buildkit-scaler local ${namespace}/${pool}`,
 		clock,
-		onInvalid: (error) => log.warn({ error: error.message }, "invalid event"),
+		onTrouble: natsTrouble(clock, log),
+		onInvalid: invalidEvents("scaler", { clock, log, registry }),
+		onPublished: eventCounter(registry),
 	});
 }
 

@@ -6,7 +6,7 @@ const ref = "0a02736f" + "12026e73" + "1a09" + "0a04706f6f6c" + "120170";
 const refObject = { name: "so", namespace: "ns", scalerMetadata: { pool: "p" } };
 const builds = "0a066275696c6473";
 
-const { IsActive, StreamIsActive, GetMetricSpec, GetMetrics } = externalScalerService;
+const { IsActive, StreamIsActive, GetMetricSpec, GetMetrics, StreamMetricSpec } = externalScalerService;
 
 test("the methods have KEDA's paths", () => {
 	expect(Object.keys(externalScalerService)).toEqual([
@@ -14,6 +14,7 @@ test("the methods have KEDA's paths", () => {
 		"StreamIsActive",
 		"GetMetricSpec",
 		"GetMetrics",
+		"StreamMetricSpec",
 	]);
 	expect(IsActive.path).toBe("/externalscaler.ExternalScaler/IsActive");
 	expect(StreamIsActive).toMatchObject({
@@ -23,6 +24,11 @@ test("the methods have KEDA's paths", () => {
 	});
 	expect(GetMetricSpec.path).toBe("/externalscaler.ExternalScaler/GetMetricSpec");
 	expect(GetMetrics.path).toBe("/externalscaler.ExternalScaler/GetMetrics");
+	expect(StreamMetricSpec).toMatchObject({
+		path: "/externalscaler.ExternalScaler/StreamMetricSpec",
+		requestStream: false,
+		responseStream: true,
+	});
 });
 
 test.each([

@@ -1,5 +1,5 @@
 /**
- * KEDA's external scaler contract (KEDA v2.20, pkg/scalers/externalscaler/externalscaler.proto, kept byte for byte in
+ * KEDA's external scaler contract (KEDA v2.21, pkg/scalers/externalscaler/externalscaler.proto, kept byte for byte in
  * externalscaler.proto) as TypeScript types, a service definition for the server, and a client that behaves as KEDA's.
  */
 import { fileURLToPath } from "node:url";
@@ -51,6 +51,8 @@ export type ExternalScalerService = {
 	readonly StreamIsActive: MethodDefinition<ScaledObjectRef, IsActiveResponse>;
 	readonly GetMetricSpec: MethodDefinition<ScaledObjectRef, GetMetricSpecResponse>;
 	readonly GetMetrics: MethodDefinition<GetMetricsRequest, GetMetricsResponse>;
+	/** KEDA calls it since v2.21. */
+	readonly StreamMetricSpec: MethodDefinition<ScaledObjectRef, GetMetricSpecResponse>;
 };
 
 const protoPath = fileURLToPath(new URL("./externalscaler.proto", import.meta.url));

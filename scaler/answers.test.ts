@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type DemandSource, getMetricSpec, getMetrics, isActive } from "./answers.ts";
 import type { Demand } from "./demand.ts";
+import { noDaemons } from "./load.ts";
 
 const known: Demand = {
 	t: "known",
@@ -10,6 +11,7 @@ const known: Demand = {
 	highestBusyOrdinal: 0,
 	capacity: 4,
 	oldestWaitMs: 0,
+	daemons: noDaemons,
 };
 const idle: Demand = { ...known, waiting: 0, active: 0, highestBusyOrdinal: null };
 const unknown: Demand = {
@@ -22,6 +24,7 @@ const absent: Demand = { t: "absent" };
 const source = (demand: Demand, capacity?: number): DemandSource => ({
 	demand: () => demand,
 	capacity: () => capacity,
+	settle: async () => {},
 });
 const ref = (metadata: Record<string, string> = { pool: "p" }) => ({
 	name: "so",
@@ -32,14 +35,14 @@ const metrics = (demand: Demand, metricName = "builds") =>
 	getMetrics(source(demand), { scaledObjectRef: ref(), metricName });
 
 describe("GetMetrics", () => {
-	test("one value, as integer and as float", () => {
-		expect(metrics(known)).toEqual({
+	test("one value, as integer and as float", async () => {
+		expect(await metrics(known)).toEqual({
 			metricValues: [{ metricName: "builds", metricValue: 5, metricValueFloat: 5 }],
 		});
 	});
 
-	test("zero in both fields: KEDA reads the integer when the float is zero", () => {
-		expect(metrics(idle)).toEqual({
+	test("zero in both fields: KEDA reads the integer when the float is zero", async () => {
+		expect(await metrics(idle)).toEqual({
 			metricValues: [{ metricName: "builds", metricValue: 0, metricValueFloat: 0 }],
 		});
 	});
@@ -48,25 +51,26 @@ describe("GetMetrics", () => {
 		["s0-builds", "METRIC_UNKNOWN"],
 		["other", "METRIC_UNKNOWN"],
 		["", "METADATA_INVALID"],
-	])("the metric name %j", (name, code) => {
-		expect(thrownBy(() => metrics(known, name))).toMatchObject({ code });
+	])("the metric name %j", async (name, code) => {
+		await expect(metrics(known, name)).rejects.toMatchObject({ code });
 	});
 });
 
 describe("IsActive", () => {
-	test("is true exactly when GetMetrics is above zero", () => {
+	test("is true exactly when GetMetrics is above zero", async () => {
 		const load = fc.record({
 			waiting: fc.nat(3),
 			active: fc.nat(3),
 			highestBusyOrdinal: fc.constant(null),
 			capacity: fc.integer({ min: 1, max: 4 }),
 			oldestWaitMs: fc.nat(),
+			daemons: fc.constant(noDaemons),
 		});
-		fc.assert(
-			fc.property(load, (some) => {
+		await fc.assert(
+			fc.asyncProperty(load, async (some) => {
 				const demand: Demand = { t: "known", ...some };
-				const [value] = metrics(demand).metricValues;
-				expect(isActive(source(demand), ref()).result).toBe((value?.metricValueFloat ?? 0) > 0);
+				const [value] = (await metrics(demand)).metricValues;
+				expect((await isActive(source(demand), ref())).result).toBe((value?.metricValueFloat ?? 0) > 0);
 			}),
 		);
 	});
@@ -96,16 +100,16 @@ describe("GetMetricSpec", () => {
 test.each<[Demand, string, string]>([
 	[unknown, "DEMAND_UNKNOWN", "the demand of pool ns/p is unknown: the bus is disconnected"],
 	[absent, "POOL_UNKNOWN", "no proxy speaks for pool ns/p"],
-])("%j is an error, not zero", (demand, code, message) => {
-	expect(thrownBy(() => metrics(demand))).toMatchObject({ code, message });
-	expect(thrownBy(() => isActive(source(demand), ref()))).toMatchObject({ code, message });
+])("%j is an error, not zero", async (demand, code, message) => {
+	await expect(metrics(demand)).rejects.toMatchObject({ code, message });
+	await expect(isActive(source(demand), ref())).rejects.toMatchObject({ code, message });
 });
 
-test("wrong metadata comes before everything else", () => {
-	for (const call of [isActive, getMetricSpec])
-		expect(thrownBy(() => call(source(unknown), ref({})))).toMatchObject({ code: "METADATA_INVALID" });
+test("wrong metadata comes before everything else", async () => {
+	await expect(isActive(source(unknown), ref({}))).rejects.toMatchObject({ code: "METADATA_INVALID" });
+	expect(thrownBy(() => getMetricSpec(source(unknown), ref({})))).toMatchObject({ code: "METADATA_INVALID" });
 	const request = { scaledObjectRef: null, metricName: "other" };
-	expect(thrownBy(() => getMetrics(source(unknown), request))).toMatchObject({ code: "METADATA_INVALID" });
+	await expect(getMetrics(source(unknown), request)).rejects.toMatchObject({ code: "METADATA_INVALID" });
 });
 
 function thrownBy(run: () => unknown): unknown {

@@ -1,4 +1,4 @@
-/** What the unary RPCs answer: pure, from memory, and never a guess. */
+/** What the unary RPCs answer: from memory, and never a guess. A zero, only after the daemons were asked. */
 import { ScalerError } from "../common/error.ts";
 import type {
 	GetMetricSpecResponse,
@@ -17,12 +17,15 @@ export interface DemandSource {
 	demand(key: PoolKey): Demand;
 	/** Builds a daemon of the pool takes at once, or undefined when no proxy ever spoke of it. */
 	capacity(key: PoolKey): number | undefined;
+	/** Resolves, within a second, when `demand` is as well known as it gets. */
+	settle(key: PoolKey): Promise<void>;
 }
 
 /** True exactly when GetMetrics answers more than 0. Throws METADATA_INVALID, POOL_UNKNOWN, DEMAND_UNKNOWN. */
-export function isActive(source: DemandSource, ref: ScaledObjectRef): IsActiveResponse {
-	const { key, buildsPerDaemon } = parseScaledObjectRef(ref);
-	return { result: metricOf(knownLoad(source, key), buildsPerDaemon).value > 0 };
+export async function isActive(source: DemandSource, ref: ScaledObjectRef): Promise<IsActiveResponse> {
+	const { key, ...options } = parseScaledObjectRef(ref);
+	await source.settle(key);
+	return { result: metricOf(knownLoad(source, key), options).value > 0 };
 }
 
 /**
@@ -33,6 +36,10 @@ export function isActive(source: DemandSource, ref: ScaledObjectRef): IsActiveRe
 export function getMetricSpec(source: DemandSource, ref: ScaledObjectRef): GetMetricSpecResponse {
 	const { key, buildsPerDaemon } = parseScaledObjectRef(ref);
 	const target = buildsPerDaemon ?? source.capacity(key) ?? knownLoad(source, key).capacity;
+	return metricSpecOf(target);
+}
+
+export function metricSpecOf(target: number): GetMetricSpecResponse {
 	return { metricSpecs: [{ metricName, targetSize: target, targetSizeFloat: target }] };
 }
 
@@ -40,15 +47,19 @@ export function getMetricSpec(source: DemandSource, ref: ScaledObjectRef): GetMe
  * Exactly one value: the HPA adds up whatever it gets. KEDA strips its `s0-` prefix before it asks, so a name with one
  * is a mistake. Throws METADATA_INVALID, METRIC_UNKNOWN, POOL_UNKNOWN, DEMAND_UNKNOWN.
  */
-export function getMetrics(source: DemandSource, request: GetMetricsRequest): GetMetricsResponse {
-	const { key, buildsPerDaemon } = parseScaledObjectRef(request.scaledObjectRef);
+export async function getMetrics(
+	source: DemandSource,
+	request: GetMetricsRequest,
+): Promise<GetMetricsResponse> {
+	const { key, ...options } = parseScaledObjectRef(request.scaledObjectRef);
 	if (request.metricName === "")
 		throw new ScalerError("METADATA_INVALID", `metricName is empty: must be "${metricName}"`);
 	if (request.metricName !== metricName) {
 		const asked = JSON.stringify(request.metricName.slice(0, 80));
 		throw new ScalerError("METRIC_UNKNOWN", `there is no metric ${asked}, only "${metricName}"`);
 	}
-	const { value } = metricOf(knownLoad(source, key), buildsPerDaemon);
+	await source.settle(key);
+	const { value } = metricOf(knownLoad(source, key), options);
 	return { metricValues: [{ metricName, metricValue: Math.ceil(value), metricValueFloat: value }] };
 }
 

@@ -11,6 +11,7 @@ import {
 	isStale,
 	syncMs,
 } from "./demand.ts";
+import { expectIds } from "./expected/expected.ts";
 import { Ledger, type PoolRecord } from "./ledger.ts";
 
 const options: DemandOptions = { absentAfterMs: 600_000 };
@@ -36,6 +37,7 @@ describe("known", () => {
 			highestBusyOrdinal: 2,
 			capacity: 4,
 			oldestWaitMs: 800,
+			daemons: { staying: 3, replicas: 3, drainingActive: 0, drainingByOrdinal: {} },
 		});
 	});
 
@@ -70,6 +72,16 @@ describe("unknown", () => {
 		);
 	});
 
+	test("but for words that were read from all proxies, where they are named", () => {
+		const bus: BusView = { t: "disconnected", reason: "gone" };
+		const expecting = { ...options, expected: expectIds(["a", "b"]) };
+		const at = (a: number, b: number) => recordOf({ proxy: "a", at: a }, { proxy: "b", waiting: 1, at: b });
+		expect(demandOf(at(50_000, 50_000), bus, 60_000, expecting)).toMatchObject({ t: "known", waiting: 1 });
+		expect(reasonOf(demandOf(at(40_000, 50_000), bus, 60_000, expecting))).toBe(
+			"the bus is disconnected (gone), waiting for the proxies to report",
+		);
+	});
+
 	test("until every live proxy had time to report after a connect", () => {
 		const record = recordOf({ busy: [1], at: 100 });
 		expect(reasonOf(demandOf(record, connected, syncMs - 1, options))).toBe(
@@ -79,7 +91,7 @@ describe("unknown", () => {
 	});
 
 	test("or, where the proxies are named, until each of them has", () => {
-		const expecting = { ...options, expectedProxies: ["a", "b"] };
+		const expecting = { ...options, expected: expectIds(["a", "b"]) };
 		const one = recordOf({ proxy: "a", busy: [1], at: 100 });
 		expect(demandOf(one, connected, 60_000, expecting).t).toBe("unknown");
 		const both = recordOf({ proxy: "a", busy: [1], at: 100 }, { proxy: "b", type: "proxy.stopped", at: 101 });
@@ -89,7 +101,7 @@ describe("unknown", () => {
 	});
 
 	test("a named proxy that never comes does not hold the pool for ever", () => {
-		const expecting = { ...options, expectedProxies: ["gone"] };
+		const expecting = { ...options, expected: expectIds(["gone"]) };
 		const record = recordOf({ proxy: "a", at: 600_000 });
 		expect(demandOf(record, connected, 600_000, expecting).t).toBe("known");
 	});

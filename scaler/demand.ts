@@ -1,6 +1,7 @@
 import { heartbeatMs, leaseMs } from "../events/schema.ts";
+import { type Expected, type ExpectedProxy, isEmpty, isOf, isOver, nameOf } from "./expected/expected.ts";
 import type { PoolRecord, Word } from "./ledger.ts";
-import { addLoads, type Load } from "./load.ts";
+import { addLoads, type Load, noDaemons } from "./load.ts";
 
 /** The builds a pool has to serve, or why the scaler cannot say. Unknown is not zero (I2). */
 export type Demand =
@@ -21,8 +22,8 @@ export type BusView =
 	| { readonly t: "disconnected"; readonly reason: string };
 
 export interface DemandOptions {
-	/** Every proxy id there is, where that is certain: then a pool is known once all of them spoke. */
-	readonly expectedProxies?: readonly string[];
+	/** Every proxy there is, where that is certain: then the pool is known once all of them spoke, and not before. */
+	readonly expected?: Expected | undefined;
 	/** A proxy silent for so long no longer counts. */
 	readonly absentAfterMs: number;
 }
@@ -32,6 +33,12 @@ export interface DemandOptions {
  * The rest is for the way: with the bus's own retry it makes demand right within 6 s of the bus's return.
  */
 export const syncMs = heartbeatMs + 250;
+
+/**
+ * A zero may be a lease old, of a proxy that was cut off since: builds that came there keep their daemons if the pool is
+ * idle for longer before it goes. The rest is for the proxy to be heard again, or found silent.
+ */
+export const safeCooldownMs = leaseMs + heartbeatMs;
 
 /**
  * What `record` says at `now`. It holds that
@@ -47,10 +54,10 @@ export function demandOf(
 	options: DemandOptions,
 ): Demand {
 	const unknown = (reason: string): Demand => ({ t: "unknown", reason, atLeast: freshLoad(record, now) });
-	if (bus.t === "disconnected") return unknown(`the bus is disconnected: ${bus.reason}`);
-	const { since } = bus;
+	const missing = missingWord(record, bus, now, options);
+	if (missing !== undefined) return unknown(missing);
+	const since = bus.t === "connected" ? bus.since : now - leaseMs;
 	const { absentAfterMs } = options;
-	if (isSyncing(record, since, now, options)) return unknown("waiting for the proxies to report");
 	if (record === undefined) return { t: "absent" };
 	if (record.refusedAt !== undefined && now - Math.max(record.refusedAt, since) < absentAfterMs)
 		return unknown("the pool has more proxies than this scaler keeps");
@@ -85,18 +92,52 @@ export function isAbsent({ receivedAt }: Word, since: number, now: number, absen
 	return now - Math.max(receivedAt, since) >= absentAfterMs;
 }
 
-function isSyncing(
+/**
+ * Why the words that there are may not be all; undefined where they are.
+ * - Where nobody is named: in the first moments after a connect, and without the bus.
+ * - Where proxies are named: while one of them has never spoken, for `absentAfterMs` at most, and without the bus while
+ *   one could not be read for a lease. One that spoke and is silent is not missing: its last word counts.
+ */
+export function missingWord(
 	record: PoolRecord | undefined,
-	since: number,
+	bus: BusView,
 	now: number,
-	{ expectedProxies, absentAfterMs }: DemandOptions,
-): boolean {
-	if (record === undefined || expectedProxies === undefined) return now - since < syncMs;
-	const hasSpoken = (proxy: string) => {
-		const heard = record.words.get(proxy) ?? record.goodbyes.get(proxy);
-		return heard !== undefined && heard.receivedAt >= since;
-	};
-	return now - since < absentAfterMs && !expectedProxies.every(hasSpoken);
+	{ expected, absentAfterMs }: DemandOptions,
+): string | undefined {
+	const away = bus.t === "disconnected" ? bus.reason : undefined;
+	const waiting = "waiting for the proxies to report";
+	if (expected === undefined) {
+		if (bus.t === "disconnected") return `the bus is disconnected: ${away}`;
+		return now - bus.since < syncMs ? waiting : undefined;
+	}
+	if (expected.t === "unlisted") return expected.why;
+	const { proxies } = expected;
+	if (bus.t === "disconnected") {
+		// A proxy that nobody lists would not be heard: only where all are known, words read from them do.
+		if (!expected.current) return `the bus is disconnected (${away}), and the list of proxies is old`;
+		if (proxies.every((proxy) => isHeard(record, proxy, now - leaseMs, now))) return undefined;
+		return `the bus is disconnected (${away}), ${waiting}`;
+	}
+	const { since } = bus;
+	if (record !== undefined && proxies.every((proxy) => isHeard(record, proxy, since, now))) return undefined;
+	if (now - since < syncMs) return waiting;
+	const never = proxies.find((proxy) => {
+		if (isHeard(record, proxy, Number.NEGATIVE_INFINITY, now)) return false;
+		// A named proxy may be one of other pools only; who is listed is listed for this pool.
+		if (proxy.t === "id") return record !== undefined && now - since < absentAfterMs;
+		return now - Math.max(since, proxy.listedAt) < absentAfterMs;
+	});
+	return never && `proxy ${nameOf(never)} has not reported`;
+}
+
+/** Whether the proxy spoke or said goodbye at `from` or later, or is known not to be there. */
+function isHeard(record: PoolRecord | undefined, proxy: ExpectedProxy, from: number, now: number): boolean {
+	if (isEmpty(proxy, now)) return true;
+	if (record === undefined) return false;
+	for (const [id, word] of record.words) if (word.receivedAt >= from && isOf(proxy, id, word)) return true;
+	for (const [id, goodbye] of record.goodbyes)
+		if (goodbye.receivedAt >= from && isOver(proxy, id, goodbye, now)) return true;
+	return false;
 }
 
 function freshLoad(record: PoolRecord | undefined, now: number): { waiting: number; active: number } {
@@ -115,5 +156,5 @@ function agedLoad({ load, receivedAt }: Word, now: number): Load {
 }
 
 function emptyLoad(capacity: number): Load {
-	return { waiting: 0, active: 0, highestBusyOrdinal: null, capacity, oldestWaitMs: 0 };
+	return { waiting: 0, active: 0, highestBusyOrdinal: null, capacity, oldestWaitMs: 0, daemons: noDaemons };
 }

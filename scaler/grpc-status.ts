@@ -7,6 +7,7 @@ import { type ErrorCode, ScalerError } from "../common/error.ts";
  */
 const statusByCode: Readonly<Partial<Record<ErrorCode, status>>> = {
 	METADATA_INVALID: status.INVALID_ARGUMENT,
+	NAMESPACE_FORBIDDEN: status.PERMISSION_DENIED,
 	METRIC_UNKNOWN: status.NOT_FOUND,
 	POOL_UNKNOWN: status.NOT_FOUND,
 	DEMAND_UNKNOWN: status.UNAVAILABLE,

@@ -8,30 +8,36 @@ import { ManualClock } from "../test/helpers/manual-clock.ts";
 import type { DemandSource } from "./answers.ts";
 import { externalScalerHandlers } from "./handlers.ts";
 import { Pusher } from "./push.ts";
-import type { StreamIsActiveCall } from "./push-call.ts";
+import type { StreamCall } from "./push-call.ts";
+import { SpecPusher } from "./spec-push.ts";
 
 const request: ScaledObjectRef = { name: "so", namespace: "ns", scalerMetadata: { pool: "p" } };
 
 function setup(source: Partial<DemandSource> = {}) {
+	const warnings: unknown[] = [];
+	const log = createLogger("silent");
+	log.warn = (fields: object) => void warnings.push(fields);
 	const clock = new ManualClock();
 	const rpcs: unknown[][] = [];
 	const pusher = new Pusher({ clock, activity: () => ({ t: "active", waiting: false }), onPush: () => {} });
 	const handlers = externalScalerHandlers({
-		source: { demand: () => ({ t: "absent" }), capacity: () => undefined, ...source },
+		source: { demand: () => ({ t: "absent" }), capacity: () => undefined, settle: async () => {}, ...source },
 		pusher,
+		specPusher: new SpecPusher(() => undefined),
+		burst: undefined,
 		clock,
-		log: createLogger("silent"),
+		log,
 		onRpc: (...rpc) => rpcs.push(rpc),
 		maxStreams: 10,
 	});
-	return { handlers, rpcs, pusher };
+	return { handlers, rpcs, pusher, warnings };
 }
 
 /** As much of a grpc-js call as the stream handler uses. */
-function streamCall() {
+function streamCall(of = request) {
 	const written: unknown[] = [];
 	const call = Object.assign(new EventEmitter(), {
-		request,
+		request: of,
 		writableEnded: false,
 		write: (message: IsActiveResponse) => written.push(message) > 0,
 		end() {
@@ -40,10 +46,10 @@ function streamCall() {
 			queueMicrotask(() => call.emit("cancelled"));
 		},
 	});
-	return { call: call as unknown as StreamIsActiveCall, written };
+	return { call: call as unknown as StreamCall<IsActiveResponse>, written };
 }
 
-test("a fault of ours is INTERNAL for that call, and counted", () => {
+test("a fault of ours is INTERNAL for that call, and counted", async () => {
 	const broken = () => {
 		throw new TypeError("broken");
 	};
@@ -51,7 +57,7 @@ test("a fault of ours is INTERNAL for that call, and counted", () => {
 	const answers: unknown[] = [];
 	const call = { request } as ServerUnaryCall<ScaledObjectRef, IsActiveResponse>;
 	const callback: sendUnaryData<IsActiveResponse> = (error) => answers.push(error);
-	handlers.IsActive(call, callback);
+	await handlers.IsActive(call, callback);
 	expect(answers).toEqual([{ code: status.INTERNAL, details: "broken" }]);
 	expect(rpcs).toEqual([["IsActive", status.INTERNAL, 0]]);
 });
@@ -84,4 +90,16 @@ test("a stream after the stop ends at once, and is freed", async () => {
 	await Promise.resolve();
 	expect([call.writableEnded, written]).toEqual([true, []]);
 	expect(rpcs).toEqual([["StreamIsActive", status.OK]]);
+});
+
+test("a cooldown below 20 s is warned of when a stream opens, once; what is not told is not known", () => {
+	const { handlers, warnings } = setup();
+	const open = (cooldownPeriod: string) =>
+		handlers.StreamIsActive(streamCall({ ...request, scalerMetadata: { pool: "p", cooldownPeriod } }).call);
+	handlers.StreamIsActive(streamCall().call);
+	open("20");
+	expect(warnings).toEqual([]);
+	open("19");
+	open("19");
+	expect(warnings).toEqual([{ pool: "ns/p", cooldownSeconds: 19 }]);
 });

@@ -1,4 +1,5 @@
-import type { PoolEvent } from "../events/schema.ts";
+import { heartbeatMs, type PoolEvent, type Snapshot } from "../events/schema.ts";
+import { type ReportedDaemon, reportedDaemons } from "./known-daemon.ts";
 import { type Load, loadOf } from "./load.ts";
 import { type PoolKey, poolKey } from "./pool-key.ts";
 
@@ -7,13 +8,19 @@ export interface Word {
 	readonly incarnation: number;
 	readonly sequence: number;
 	readonly load: Load;
+	readonly daemons: readonly ReportedDaemon[];
+	/** HOST:PORT where its snapshots can be read. */
+	readonly admin: string | undefined;
+	/** `Clock.now` of the first word of this incarnation. */
+	readonly since: number;
 	/** `Clock.now` of its receipt. */
 	readonly receivedAt: number;
 }
 
-/** A proxy that said goodbye: nothing of this incarnation or an older one counts again. */
-interface Goodbye {
+/** A proxy that said goodbye: what was under way of this incarnation or an older one does not count again. */
+export interface Goodbye {
 	readonly incarnation: number;
+	readonly daemons: readonly ReportedDaemon[];
 	readonly receivedAt: number;
 }
 
@@ -21,7 +28,7 @@ interface Goodbye {
 export interface PoolRecord {
 	readonly namespace: string;
 	readonly pool: string;
-	/** By proxy id. */
+	/** By proxy id; of a twin by `twinKey`. */
 	readonly words: ReadonlyMap<string, Word>;
 	readonly goodbyes: ReadonlyMap<string, Goodbye>;
 	/** Builds a daemon takes at once, as the newest message has it. */
@@ -30,8 +37,18 @@ export interface PoolRecord {
 	readonly refusedAt: number | undefined;
 }
 
-/** `outdated`: a repeated or overtaken message. `refused`: no room for one more pool or proxy. */
-export type Recorded = "applied" | "outdated" | "refused";
+/**
+ * `outdated`: a repeated or overtaken message. `refused`: no room for one more pool or proxy. `twin`: applied, but beside
+ * what another process with the same proxy id says.
+ */
+export type Recorded = "applied" | "twin" | "outdated" | "refused";
+
+/**
+ * Nothing is under way for so long. An older incarnation that still speaks that long after a newer one began is no
+ * leftover: two processes have the same id, or the clock of one that started again was put back. Both count, since
+ * builds of either may be running.
+ */
+const twinAfterMs = heartbeatMs;
 
 export interface LedgerLimits {
 	readonly maxPools: number;
@@ -71,19 +88,30 @@ export class Ledger {
 		const record = this.#open(event);
 		if (record === undefined) return "refused";
 		const { proxy, incarnation, sequence, capacity } = event.snapshot;
-		if (isOutdated(record, proxy, incarnation, sequence)) return "outdated";
+		const daemons = reportedDaemons(event.snapshot);
+		const key = keyOf(record, event.snapshot, now);
+		if (key === undefined) return "outdated";
+		const known = record.words.get(key);
 		if (event.type === "proxy.stopped") {
-			record.words.delete(proxy);
-			remember(record.goodbyes, proxy, { incarnation, receivedAt: now }, this.#limits.maxProxiesPerPool);
+			record.words.delete(key);
+			remember(
+				record.goodbyes,
+				proxy,
+				{ incarnation, daemons, receivedAt: now },
+				this.#limits.maxProxiesPerPool,
+			);
 		} else {
-			if (!record.words.has(proxy) && record.words.size >= this.#limits.maxProxiesPerPool) {
+			if (known === undefined && record.words.size >= this.#limits.maxProxiesPerPool) {
 				record.refusedAt = now;
 				return "refused";
 			}
-			record.words.set(proxy, { incarnation, sequence, load: loadOf(event.snapshot), receivedAt: now });
+			const since = known?.incarnation === incarnation ? known.since : now;
+			const load = loadOf(event.snapshot);
+			const { admin } = event.snapshot;
+			record.words.set(key, { incarnation, sequence, load, daemons, admin, since, receivedAt: now });
 		}
 		record.capacity = capacity;
-		return "applied";
+		return key === proxy ? "applied" : "twin";
 	}
 
 	/**
@@ -98,6 +126,11 @@ export class Ledger {
 			}
 			if (forgotten && record.words.size === 0) this.#pools.delete(key);
 		}
+	}
+
+	/** Forgets a proxy that is known, from elsewhere than its own word, to be gone with all its builds. True if it was there. */
+	leave(key: PoolKey, proxy: string): boolean {
+		return this.#pools.get(key)?.words.delete(proxy) ?? false;
 	}
 
 	#open({ namespace, pool, snapshot: { capacity } }: PoolEvent): MutableRecord | undefined {
@@ -123,12 +156,28 @@ export class Ledger {
 	}
 }
 
-function isOutdated(record: PoolRecord, proxy: string, incarnation: number, sequence: number): boolean {
-	const goodbye = record.goodbyes.get(proxy);
-	if (goodbye !== undefined && incarnation <= goodbye.incarnation) return true;
-	const word = record.words.get(proxy);
-	if (word === undefined || incarnation > word.incarnation) return false;
-	return incarnation < word.incarnation || sequence <= word.sequence;
+/** Where a word is kept; undefined for one that is repeated or overtaken. */
+function keyOf(
+	{ words, goodbyes }: PoolRecord,
+	{ proxy, incarnation, sequence }: Snapshot,
+	now: number,
+): string | undefined {
+	const twin = twinKey(proxy, incarnation);
+	for (const key of [proxy, twin]) {
+		const known = words.get(key);
+		if (known?.incarnation === incarnation) return sequence > known.sequence ? key : undefined;
+	}
+	const word = words.get(proxy);
+	const goodbye = goodbyes.get(proxy);
+	if (word !== undefined && incarnation < word.incarnation)
+		return now - word.since > twinAfterMs ? twin : undefined;
+	if (goodbye !== undefined && incarnation <= goodbye.incarnation)
+		return now - goodbye.receivedAt > twinAfterMs ? (word === undefined ? proxy : twin) : undefined;
+	return proxy;
+}
+
+function twinKey(proxy: string, incarnation: number): string {
+	return `${proxy} (also started at ${incarnation})`;
 }
 
 /** Sets, as the youngest entry, and drops the oldest when there are more than `max`. */

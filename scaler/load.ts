@@ -1,6 +1,6 @@
 import type { Snapshot } from "../events/schema.ts";
 
-/** What a snapshot says about demand, in constant size: a proxy with 10,000 daemons costs a scaler no more than one. */
+/** What a snapshot says about demand, small whatever the number of daemons, as it is added up at every event. */
 export interface Load {
 	/** Builds without a daemon. */
 	readonly waiting: number;
@@ -12,17 +12,56 @@ export interface Load {
 	readonly capacity: number;
 	/** Age of the longest wait; 0 when nobody waits. */
 	readonly oldestWaitMs: number;
+	readonly daemons: DaemonCounts;
 }
+
+/** What there is to put builds on, and what is not. */
+export interface DaemonCounts {
+	/** Daemons that take new builds, or will once they answer. */
+	readonly staying: number;
+	/** What the workload's status has as replicas: a StatefulSet's pods count until they are gone, a Deployment's do not. */
+	readonly replicas: number;
+	/** Builds on daemons that take no new ones. */
+	readonly drainingActive: number;
+	/** Those builds by the ordinal of the daemon, which it keeps to the end; for daemons that have an order. */
+	readonly drainingByOrdinal: BuildsByOrdinal;
+}
+
+type BuildsByOrdinal = Readonly<Record<number, number>>;
+
+export const noDaemons: DaemonCounts = {
+	staying: 0,
+	replicas: 0,
+	drainingActive: 0,
+	drainingByOrdinal: {},
+};
 
 export function loadOf({ waiting, daemons, capacity, oldestWaitMs }: Snapshot): Load {
 	let active = 0;
 	let highestBusyOrdinal: number | null = null;
+	let staying = 0;
+	let replicas = 0;
+	let drainingActive = 0;
+	const drainingByOrdinal: Record<number, number> = {};
 	for (const daemon of daemons) {
 		active += daemon.active;
+		if (!daemon.draining) staying++;
+		else {
+			drainingActive += daemon.active;
+			if (daemon.active > 0 && daemon.ordinal !== null) drainingByOrdinal[daemon.ordinal] = daemon.active;
+		}
+		if (!daemon.draining || daemon.ordinal !== null) replicas++;
 		// A draining daemon counts too: the build on it must not be scaled away before it ends.
 		if (daemon.active > 0) highestBusyOrdinal = highestOrdinal(highestBusyOrdinal, daemon.ordinal);
 	}
-	return { waiting, active, highestBusyOrdinal, capacity, oldestWaitMs };
+	return {
+		waiting,
+		active,
+		highestBusyOrdinal,
+		capacity,
+		oldestWaitMs,
+		daemons: { staying, replicas, drainingActive, drainingByOrdinal },
+	};
 }
 
 /**
@@ -36,7 +75,24 @@ export function addLoads(a: Load, b: Load): Load {
 		highestBusyOrdinal: highestOrdinal(a.highestBusyOrdinal, b.highestBusyOrdinal),
 		capacity: Math.min(a.capacity, b.capacity),
 		oldestWaitMs: Math.max(a.oldestWaitMs, b.oldestWaitMs),
+		daemons: addCounts(a.daemons, b.daemons),
 	};
+}
+
+/** All proxies list the same daemons, and each its own builds on them. */
+function addCounts(a: DaemonCounts, b: DaemonCounts): DaemonCounts {
+	return {
+		staying: Math.max(a.staying, b.staying),
+		replicas: Math.max(a.replicas, b.replicas),
+		drainingActive: a.drainingActive + b.drainingActive,
+		drainingByOrdinal: addBuilds(a.drainingByOrdinal, b.drainingByOrdinal),
+	};
+}
+
+function addBuilds(a: BuildsByOrdinal, b: BuildsByOrdinal): BuildsByOrdinal {
+	const sum: Record<string, number> = { ...a };
+	for (const [ordinal, builds] of Object.entries(b)) sum[ordinal] = (sum[ordinal] ?? 0) + builds;
+	return sum;
 }
 
 function highestOrdinal(a: number | null, b: number | null): number | null {

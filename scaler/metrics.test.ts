@@ -2,7 +2,7 @@ import { status } from "@grpc/grpc-js";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import type { Demand } from "./demand.ts";
-import { invalidEventCounter, ScalerMetrics } from "./metrics.ts";
+import { ScalerMetrics } from "./metrics.ts";
 import type { ScalerPoolState, ScalerState } from "./state.ts";
 
 const known: Demand = {
@@ -12,6 +12,7 @@ const known: Demand = {
 	highestBusyOrdinal: 1,
 	capacity: 4,
 	oldestWaitMs: 0,
+	daemons: { staying: 2, replicas: 2, drainingActive: 0, drainingByOrdinal: {} },
 };
 
 function pool(parts: Partial<ScalerPoolState>): ScalerPoolState {
@@ -21,6 +22,8 @@ function pool(parts: Partial<ScalerPoolState>): ScalerPoolState {
 		demand: known,
 		metric: { value: 8, target: 4 },
 		streams: 1,
+		expected: null,
+		asked: [],
 		proxies: [],
 		...parts,
 	};
@@ -29,33 +32,37 @@ function pool(parts: Partial<ScalerPoolState>): ScalerPoolState {
 function setup() {
 	const registry = new Registry();
 	let current: ScalerState = { bus: { t: "connected" }, pools: [] };
-	const metrics = new ScalerMetrics(registry, () => current);
+	const metrics = new ScalerMetrics(
+		registry,
+		() => current,
+		() => ({ keda: 2_000_000, daemons: undefined }),
+	);
 	const lines = async (next?: ScalerState) => {
 		current = next ?? current;
 		return (await registry.metrics()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 	};
-	return { registry, metrics, lines };
+	return { metrics, lines };
 }
 
 test("what happened", async () => {
-	const { metrics, lines, registry } = setup();
+	const { metrics, lines } = setup();
 	metrics.rpcEnded("IsActive", status.OK, 2);
 	metrics.rpcEnded("IsActive", status.UNAVAILABLE, 2);
 	metrics.rpcEnded("StreamIsActive", status.CANCELLED);
 	metrics.pushed("sent");
 	metrics.pushed("coalesced");
 	metrics.eventRecorded("outdated");
-	invalidEventCounter(registry)();
 	expect(await lines()).toEqual(
 		expect.arrayContaining([
 			'buildkit_scaler_rpcs_total{method="IsActive",code="OK"} 1',
 			'buildkit_scaler_rpcs_total{method="IsActive",code="UNAVAILABLE"} 1',
 			'buildkit_scaler_rpcs_total{method="StreamIsActive",code="CANCELLED"} 1',
-			'buildkit_scaler_rpc_duration_seconds_count{method="IsActive"} 2',
+			'buildkit_scaler_rpc_duration_seconds_count{method="IsActive",code="OK"} 1',
+			'buildkit_scaler_rpc_duration_seconds_count{method="IsActive",code="UNAVAILABLE"} 1',
+			'buildkit_scaler_certificate_expires_seconds{side="keda"} 2000',
 			'buildkit_scaler_pushes_total{outcome="sent"} 1',
 			'buildkit_scaler_pushes_total{outcome="coalesced"} 1',
 			'buildkit_scaler_events_total{outcome="outdated"} 1',
-			"buildkit_scaler_invalid_events_total 1",
 			"buildkit_scaler_bus_connected 1",
 		]),
 	);
@@ -66,17 +73,24 @@ test("pools, and nothing of those that are gone", async () => {
 	const proxy = { proxy: "p", incarnation: 1, sequence: 1, stale: false, waiting: 0, active: 0 };
 	const proxies = [
 		{ ...proxy, ageMs: 1_500 },
-		{ ...proxy, ageMs: 500 },
+		{ ...proxy, proxy: "q", ageMs: 500 },
 	];
 	const labels = '{namespace="ci",pool="a"}';
-	expect(await lines({ bus: { t: "connected" }, pools: [pool({ proxies })] })).toEqual(
+	expect(
+		await lines({
+			bus: { t: "connected" },
+			pools: [pool({ proxies, expected: { ageMs: 200, proxies: ["p"] } })],
+		}),
+	).toEqual(
 		expect.arrayContaining([
 			`buildkit_scaler_pool_waiting_builds${labels} 2`,
 			`buildkit_scaler_pool_active_builds${labels} 3`,
 			`buildkit_scaler_pool_metric_value${labels} 8`,
 			`buildkit_scaler_pool_demand_known${labels} 1`,
 			`buildkit_scaler_pool_streams${labels} 1`,
-			`buildkit_scaler_pool_snapshot_age_seconds${labels} 1.5`,
+			`buildkit_scaler_pool_proxies_list_age_seconds${labels} 0.2`,
+			'buildkit_scaler_proxy_snapshot_age_seconds{namespace="ci",pool="a",proxy="p"} 1.5',
+			'buildkit_scaler_proxy_snapshot_age_seconds{namespace="ci",pool="a",proxy="q"} 0.5',
 		]),
 	);
 	const after = await lines({ bus: { t: "disconnected", reason: "x" }, pools: [] });

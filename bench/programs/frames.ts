@@ -17,53 +17,37 @@ function literalHeader(name: string, value: string): Buffer {
 	return Buffer.concat(parts.map((part) => Buffer.from(part)));
 }
 
-/** What a client sends first; the proxy looks for a daemon when it has read the first request. */
-export const clientOpening = Buffer.concat([
+/** What grpc-go sends on a new connection before it waits for the server's SETTINGS. */
+export const prefaceAndSettings = Buffer.concat([
 	clientPreface,
 	frame(frameType.settings, 0, 0, Buffer.alloc(0)),
-	frame(
-		frameType.headers,
-		flag.endHeaders,
-		1,
-		Buffer.concat([
-			literalHeader(":method", "POST"),
-			literalHeader(":scheme", "http"),
-			literalHeader(":path", "/moby.buildkit.v1.Control/Solve"),
-			literalHeader(":authority", "bench"),
-			literalHeader("content-type", "application/grpc"),
-			literalHeader("te", "trailers"),
-		]),
-	),
 ]);
 
-/** A frame type that HTTP/2 leaves to extensions, and a proxy to the ends. */
-const commandType = 0xbe;
-const direction = { up: 0, down: 1 } as const;
-export type Direction = keyof typeof direction;
-
-export interface Command {
-	readonly direction: Direction;
-	/** How many raw bytes, no frames, follow in that direction. */
-	readonly bytes: number;
+/** A first request: its HEADERS, without a body. */
+export function request(path: string, headers: Readonly<Record<string, string>> = {}): Buffer {
+	const all = {
+		":method": "POST",
+		":scheme": "http",
+		":path": path,
+		":authority": "bench",
+		"content-type": "application/grpc",
+		te: "trailers",
+		...headers,
+	};
+	const block = Object.entries(all).map(([name, value]) => literalHeader(name, value));
+	return frame(frameType.headers, flag.endHeaders, 1, Buffer.concat(block));
 }
 
-/** The client's last frame on a connection. */
-export function commandFrame(command: Command): Buffer {
-	const payload = Buffer.alloc(9);
-	payload[0] = direction[command.direction];
-	payload.writeDoubleBE(command.bytes, 1);
-	return frame(commandType, 0, 0, payload);
-}
+/** A build's first request; the proxy looks for a daemon when it has read it. */
+export const buildRequest = request("/moby.buildkit.v1.Control/Solve");
+
+/** What the clients and the daemon of `soak` say to each other, in types that HTTP/2 leaves to extensions. */
+export const soakFrame = { echo: 0xbf, hangUp: 0xc0 } as const;
 
 interface WholeFrame {
 	readonly type: number;
 	readonly flags: number;
 	readonly payload: Buffer;
-}
-
-export function readCommand({ type, payload }: WholeFrame): Command | undefined {
-	if (type !== commandType) return undefined;
-	return { direction: payload[0] === direction.up ? "up" : "down", bytes: payload.readDoubleBE(1) };
 }
 
 /** Takes a connection's first bytes apart, up to the last frame before the raw bytes. */

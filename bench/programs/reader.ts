@@ -3,13 +3,16 @@ import net from "node:net";
 /** Large and reused, so that the stand-ins cost the machine little beside the proxy they measure. */
 const bufferBytes = 1024 * 1024;
 
-/** What `net.connect` takes to read into one buffer; `take` gets a view that the next read overwrites. */
+/** One for all sockets of a process: bytes are taken within the call that brings them. */
+const buffer = Buffer.allocUnsafeSlow(bufferBytes);
+
+/** What `net.connect` takes to read into the buffer; `take` gets a view that the next read overwrites. */
 export function readingInto(take: (bytes: Buffer) => void): { onread: net.OnReadOpts } {
 	return {
 		onread: {
-			buffer: Buffer.allocUnsafeSlow(bufferBytes),
-			callback(length, { buffer, byteOffset }) {
-				take(Buffer.from(buffer, byteOffset, length));
+			buffer,
+			callback(length, { buffer: bytes, byteOffset }) {
+				take(Buffer.from(bytes, byteOffset, length));
 				return true;
 			},
 		},
@@ -27,22 +30,4 @@ export function readAccepted(accepted: net.Socket, take: (bytes: Buffer) => void
 	const socket: net.Socket = Reflect.construct(net.Socket, [{ ...readingInto(take), handle }]);
 	socket.resume();
 	return socket;
-}
-
-const block = Buffer.alloc(bufferBytes, "buildkit");
-
-/** Writes this many bytes as fast as the peer takes them. */
-export function writeBulk(socket: net.Socket, bytes: number): void {
-	let left = bytes;
-	const more = () => {
-		while (left > 0) {
-			const length = Math.min(left, block.length);
-			left -= length;
-			if (!socket.write(length === block.length ? block : block.subarray(0, length))) {
-				socket.once("drain", more);
-				return;
-			}
-		}
-	};
-	more();
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { findProgram } from "../../test/tools/programs.ts";
 import { startServer } from "../child.ts";
 import type { Cleanup } from "../cleanup.ts";
+import type { Confines } from "../command.ts";
 import { accepts, freePort } from "../free-port.ts";
 import type { Route } from "./route.ts";
 
@@ -11,15 +12,15 @@ export async function haproxy(
 	cleanup: Cleanup,
 	dir: string,
 	daemonPort: number,
-	how: { readonly splice: boolean },
+	{ splice: isSpliced, ...confines }: Confines & { readonly splice: boolean },
 ): Promise<Route> {
-	const name = how.splice ? "haproxy splice" : "haproxy";
+	const name = isSpliced ? "haproxy splice" : "haproxy";
 	const port = await freePort();
 	const file = join(dir, `${name.replace(" ", "-")}.cfg`);
 	const splice = ["option splice-auto", "option splice-request", "option splice-response"];
-	writeFileSync(file, config(port, daemonPort, how.splice ? splice : []));
+	writeFileSync(file, config(port, daemonPort, isSpliced ? splice : []));
 	// -db keeps it in the foreground, one process.
-	const server = startServer(cleanup, findProgram("haproxy"), ["-db", "-f", file]);
+	const server = startServer(cleanup, findProgram("haproxy"), ["-db", "-f", file], confines);
 	await server.ready(() => accepts(port));
 	return { name, port, pid: server.pid };
 }

@@ -42,7 +42,7 @@ describe("findBuildkitd", () => {
 });
 
 test("buildkitd is the first process of its own namespace, on a unix socket", () => {
-	expect(buildkitdArgs("/bin/buildkitd", "/s/run/0.sock", "/s/daemons/0").join(" ")).toBe(
+	expect(buildkitdArgs("/bin/buildkitd", "unix:///s/run/0.sock", "/s/daemons/0").join(" ")).toBe(
 		"--pid --fork --kill-child --mount-proc --propagation slave -- /bin/buildkitd --addr unix:///s/run/0.sock " +
 			"--root /s/daemons/0 --oci-worker=true --oci-worker-net=host --containerd-worker=false",
 	);

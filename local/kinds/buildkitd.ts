@@ -40,16 +40,16 @@ export function findBuildkitd(path: string = programPath()): BuildkitdPrograms {
  * the kernel's word, everything it started (RUN steps live in sessions and cgroups of their own and outlive a daemon
  * that was killed), and takes its overlay mounts along.
  */
-export function buildkitdArgs(program: string, socket: string, root: string): string[] {
+export function buildkitdArgs(program: string, address: string, root: string): string[] {
 	return [
 		...["--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "slave", "--"],
-		...[program, "--addr", `unix://${socket}`, "--root", root],
+		...[program, "--addr", address, "--root", root],
 		...["--oci-worker=true", "--oci-worker-net=host", "--containerd-worker=false"],
 	];
 }
 
 /** Signals go past `unshare` to the daemon: unshare's own exit, after it, tells that the namespace is empty. */
-const namespaceSignals: ChildSignals = { terminate: terminateNamespace, kill: killNamespace };
+export const namespaceSignals: ChildSignals = { terminate: terminateNamespace, kill: killNamespace };
 
 function terminateNamespace(pid: number): void {
 	const [daemon] = childrenOf(pid);
@@ -79,7 +79,7 @@ export function buildkitdKind(programs: BuildkitdPrograms, state: StateDirectory
 			const child = startChild(
 				{
 					program: unshare,
-					args: buildkitdArgs(buildkitd, socket, state.root(ordinal)),
+					args: buildkitdArgs(buildkitd, `unix://${socket}`, state.root(ordinal)),
 					path: programPath(),
 					logFile: state.log(daemonName(ordinal)),
 					pidFile: state.pid(daemonName(ordinal)),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type EndpointSlice, readSlice } from "./endpoint-slice.ts";
+import { type EndpointSlice, readSlice } from "../../kubernetes/endpoint-slice.ts";
 import { daemonsOfSlices } from "./endpoint-slice-daemons.ts";
 import { maxDaemons } from "./endpoint-slice-service.ts";
 

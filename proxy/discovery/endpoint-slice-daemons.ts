@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import type { Endpoint, EndpointSlice } from "../../kubernetes/endpoint-slice.ts";
 import type { Daemon } from "../daemon.ts";
-import type { Endpoint, EndpointSlice } from "./endpoint-slice.ts";
 import { type DaemonPort, maxDaemons, portNumber } from "./endpoint-slice-service.ts";
 
 /** One endpoint of one slice, as a daemon. */

@@ -1,13 +1,12 @@
+import type { EndpointSlice } from "../../kubernetes/endpoint-slice.ts";
+import type { ServiceName } from "../../kubernetes/endpoint-slice-watch.ts";
 import type { Daemon } from "../daemon.ts";
-import type { EndpointSlice } from "./endpoint-slice.ts";
 
 /** A Service's port by the name it has there, or the number that the daemons listen on. */
 export type DaemonPort = string | number;
 
 /** The Service whose endpoints are the daemons. */
-export interface WatchedService {
-	readonly namespace: string;
-	readonly service: string;
+export interface WatchedService extends ServiceName {
 	readonly port: DaemonPort;
 }
 

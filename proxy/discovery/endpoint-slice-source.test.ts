@@ -1,43 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { createLogger } from "../../common/log.ts";
+import { ApiStatusError } from "../../kubernetes/api-status-error.ts";
+import { type EndpointSlice, readSlice } from "../../kubernetes/endpoint-slice.ts";
+import type { SliceList } from "../../kubernetes/endpoint-slice-watch.ts";
 import { ManualClock } from "../../test/helpers/manual-clock.ts";
-import { ApiStatusError } from "./api-status-error.ts";
-import { type EndpointSlice, readSlice } from "./endpoint-slice.ts";
-import {
-	type EndpointSliceApi,
-	EndpointSliceSource,
-	type SliceList,
-	type WatchHandlers,
-} from "./endpoint-slice-source.ts";
-
-interface OpenWatch {
-	readonly version: string;
-	readonly handlers: WatchHandlers;
-	readonly signal: AbortSignal;
-	readonly end: () => void;
-	readonly fail: (error: unknown) => void;
-}
-
-/** An API server whose every answer is the test's. */
-class TestApi implements EndpointSliceApi {
-	readonly lists: { resolve(list: SliceList): void; reject(error: unknown): void; signal: AbortSignal }[] =
-		[];
-	readonly watches: OpenWatch[] = [];
-
-	list(signal: AbortSignal): Promise<SliceList> {
-		const { promise, resolve, reject } = Promise.withResolvers<SliceList>();
-		signal.addEventListener("abort", () => reject(signal.reason));
-		this.lists.push({ resolve, reject, signal });
-		return promise;
-	}
-
-	watch(version: string, handlers: WatchHandlers, signal: AbortSignal): Promise<void> {
-		const { promise, resolve, reject } = Promise.withResolvers<void>();
-		this.watches.push({ version, handlers, signal, end: resolve, fail: reject });
-		return promise;
-	}
-}
+import { TestSliceApi } from "../../test/helpers/slice-api.ts";
+import { EndpointSliceSource } from "./endpoint-slice-source.ts";
 
 function slice(version: string, ...pods: readonly string[]): EndpointSlice {
 	return readSlice({
@@ -52,7 +21,7 @@ function slice(version: string, ...pods: readonly string[]): EndpointSlice {
 }
 
 function start() {
-	const api = new TestApi();
+	const api = new TestSliceApi();
 	const clock = new ManualClock();
 	const warnings: string[] = [];
 	const log = createLogger("silent");

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { maxContinuations } from "./first-block.ts";
 import { HoldReader, type HoldVerdict } from "./hold-reader.ts";
 import { encodeField } from "./hpack.ts";
 import { clientPreface, flag, frame, frameType, h2Error, settingsAck } from "./http2.ts";
@@ -175,12 +176,81 @@ describe("HoldReader", () => {
 			[frame(frameType.headers, 0, 1, Buffer.alloc(0)), frame(0, 0, 1, Buffer.from("data"))],
 		],
 		[
+			"CONTINUATION without HEADERS",
+			[frame(frameType.continuation, flag.endHeaders, 1, Buffer.from([0x83]))],
+		],
+		[
+			"CONTINUATION of another stream",
+			[
+				frame(frameType.headers, 0, 1, Buffer.alloc(0)),
+				frame(frameType.continuation, flag.endHeaders, 3, Buffer.from([0x83])),
+			],
+		],
+		[
 			"more padding than payload",
 			[frame(frameType.headers, flag.endHeaders | flag.padded, 1, Buffer.from([9]))],
 		],
 	])("refuses %s with COMPRESSION_ERROR", (_what, frames) => {
 		const { others } = readAll([opening, ...frames]);
 		expect(others.at(-1)).toMatchObject({ t: "refuse", code: h2Error.compressionError });
+	});
+
+	test.each([
+		["SETTINGS", frame(frameType.settings, 0, 1, new Uint8Array(0))],
+		["a SETTINGS ACK", frame(frameType.settings, flag.ack, 1, new Uint8Array(0))],
+		["a PING", frame(frameType.ping, 0, 3, Buffer.alloc(8))],
+		["GOAWAY", frame(frameType.goaway, 0, 1, Buffer.alloc(8))],
+		["DATA", frame(frameType.data, 0, 0, Buffer.from("data"))],
+		["HEADERS", frame(frameType.headers, flag.endHeaders, 0, Buffer.from([0x83]))],
+		["a server's HEADERS", frame(frameType.headers, flag.endHeaders, 2, Buffer.from([0x83]))],
+		["RST_STREAM", frame(frameType.rstStream, 0, 0, Buffer.alloc(4))],
+		["PRIORITY", frame(frameType.priority, 0, 0, Buffer.alloc(5))],
+		["PUSH_PROMISE", frame(frameType.pushPromise, 0, 1, Buffer.alloc(4))],
+	])("refuses %s on a wrong stream", (_what, bytes) => {
+		const { others } = readAll([opening, bytes]);
+		expect(others.at(-1)).toMatchObject({ t: "refuse", code: h2Error.protocolError });
+	});
+
+	test("but leaves them to the daemon once there is one", () => {
+		const reader = new HoldReader();
+		reader.read(Buffer.concat([opening, settingsAck]));
+		reader.release();
+		const verdicts = reader.read(frame(frameType.data, 0, 0, Buffer.from("data")));
+		expect(verdicts.map(({ t }) => t)).toEqual(["keep", "keep"]);
+	});
+
+	test("refuses a header block that never ends, however small its frames are", () => {
+		const headers = frame(frameType.headers, 0, 1, encodeField(":path", "/a.b/C"));
+		const empty = frame(frameType.continuation, 0, 1, Buffer.alloc(0));
+		const refusal = { t: "refuse", reason: "headersTooLarge", code: h2Error.enhanceYourCalm };
+		const many = Array.from({ length: maxContinuations + 1 }, () => empty);
+		expect(readAll([opening, headers, ...many]).others.at(-1)).toMatchObject(refusal);
+		const large = frame(frameType.continuation, 0, 1, Buffer.alloc(16_384));
+		expect(readAll([opening, headers, large, large, large, large]).others.at(-1)).toMatchObject(refusal);
+		const enough = Array.from({ length: maxContinuations - 1 }, () => empty);
+		const end = frame(frameType.continuation, flag.endHeaders, 1, Buffer.alloc(0));
+		expect(readAll([opening, headers, ...enough, end]).others.at(-1)).toMatchObject({ t: "request" });
+	});
+
+	test.each([16_385, 65_536, 0x7fffff, 0xffffff])(
+		"a frame that says it has %i bytes is refused by its header",
+		(length) => {
+			for (const type of [0, 1, 3, 4, 6, 7, 9, 0xbe]) {
+				const isOfConnection = [frameType.settings, frameType.ping, frameType.goaway].some((t) => t === type);
+				const header = frame(type, 0, isOfConnection ? 0 : 1, Buffer.alloc(0));
+				header.writeUIntBE(length, 0, 3);
+				const { kept, others } = readAll([Buffer.concat([opening, header])]);
+				expect(others.at(-1)).toMatchObject({ t: "refuse", code: h2Error.frameSizeError });
+				expect(kept).toEqual(opening);
+			}
+		},
+	);
+
+	test("the longest frame that is allowed passes, and the reader itself keeps nothing of it", () => {
+		const longest = frame(0, 0, 1, Buffer.alloc(16_384, 7));
+		const { kept, others } = readAll([opening, ...split(longest, [5, 9, 10, 8_000])]);
+		expect(kept).toEqual(Buffer.concat([opening, longest]));
+		expect(others.map(({ t }) => t)).toEqual(["preface"]);
 	});
 
 	test("reads nothing after a refusal", () => {

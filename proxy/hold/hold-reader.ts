@@ -1,8 +1,9 @@
 import { ScalerError } from "../../common/error.ts";
 import type { CloseReason } from "../../events/schema.ts";
-import { FirstBlock } from "./first-block.ts";
+import { FirstBlock, maxContinuations, maxHeaderBlockBytes } from "./first-block.ts";
 import {
 	clientPreface,
+	type FrameHeader,
 	flag,
 	frameHeaderBytes,
 	frameType,
@@ -141,13 +142,21 @@ export class HoldReader {
 	}
 
 	#frameBegun(verdicts: HoldVerdict[]): void {
-		const { length, type, flags, streamId } = readFrameHeader(this.#header);
+		const header = readFrameHeader(this.#header);
+		const { length, type, flags, streamId } = header;
 		const isAck = type === frameType.settings && (flags & flag.ack) !== 0;
 		if (!this.#settingsSeen) {
 			if (type !== frameType.settings || isAck) {
 				return this.#refuseFrame(verdicts, h2Error.protocolError, "the first frame is not SETTINGS");
 			}
 			this.#settingsSeen = true;
+		}
+		if (this.#holding && !isOnItsStream(header)) {
+			return this.#refuseFrame(
+				verdicts,
+				h2Error.protocolError,
+				`a frame of type ${type} on stream ${streamId}`,
+			);
 		}
 		if (isAck && !this.#ackSeen) {
 			if (length !== 0)
@@ -170,7 +179,7 @@ export class HoldReader {
 			if (type === frameType.headers) verdicts.push({ t: "streamOpened", streamId });
 			if (type === frameType.rstStream) verdicts.push({ t: "streamReset", streamId });
 		}
-		this.#firstBlock?.begin(type, flags);
+		this.#firstBlock?.begin(header);
 		verdicts.push({ t: "keep", bytes: this.#header.slice() });
 		if (length === 0) this.#frameEnded(verdicts);
 		else this.#phase = { t: "payload", left: length };
@@ -184,6 +193,10 @@ export class HoldReader {
 		if (result.t === "broken") {
 			return this.#refuseFrame(verdicts, h2Error.compressionError, "a broken header block");
 		}
+		if (result.t === "tooLarge") {
+			const message = `more than ${maxHeaderBlockBytes} bytes or ${maxContinuations} CONTINUATION frames of headers`;
+			return this.#refuse(verdicts, "headersTooLarge", h2Error.enhanceYourCalm, message);
+		}
 		verdicts.push({ t: "request", headers: result.headers });
 	}
 
@@ -194,6 +207,28 @@ export class HoldReader {
 	#refuse(verdicts: HoldVerdict[], reason: CloseReason, code: H2Error, message: string): void {
 		this.#phase = { t: "refused" };
 		verdicts.push({ t: "refuse", reason, code, message });
+	}
+}
+
+/** Whether a client may send such a frame on this stream at all (RFC 9113, 6). Types nobody knows are everywhere. */
+function isOnItsStream({ type, streamId }: FrameHeader): boolean {
+	switch (type) {
+		case frameType.settings:
+		case frameType.ping:
+		case frameType.goaway:
+			return streamId === 0;
+		case frameType.headers:
+			// Clients open odd ones (5.1.1).
+			return streamId % 2 === 1;
+		case frameType.data:
+		case frameType.priority:
+		case frameType.rstStream:
+		case frameType.continuation:
+			return streamId !== 0;
+		case frameType.pushPromise:
+			return false;
+		default:
+			return true;
 	}
 }
 

@@ -11,9 +11,12 @@ export const initialMaxFrameBytes = 16_384;
 
 /** Frame types (RFC 9113, 6). */
 export const frameType = {
+	data: 0,
 	headers: 1,
+	priority: 2,
 	rstStream: 3,
 	settings: 4,
+	pushPromise: 5,
 	ping: 6,
 	goaway: 7,
 	continuation: 9,

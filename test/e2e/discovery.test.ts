@@ -1,17 +1,25 @@
-// The proxy finds its daemons in a real cluster's EndpointSlices, and keeps them while the API server is away.
+// The proxy finds its daemons in a real cluster's EndpointSlices and DNS, and keeps them while the API server is away.
 import { KubeConfig, type V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../common/clock.ts";
 import { createLogger } from "../../common/log.ts";
-import type { Daemon } from "../../proxy/daemon.ts";
-import { KubernetesSliceApi } from "../../proxy/discovery/endpoint-slice-api.ts";
+import { KubernetesSliceApi } from "../../kubernetes/endpoint-slice-api.ts";
+import type { Daemon, DaemonSource } from "../../proxy/daemon.ts";
+import { DnsLookup } from "../../proxy/discovery/dns/dns-lookup.ts";
+import { parseDnsName } from "../../proxy/discovery/dns/dns-name.ts";
+import { DnsSource } from "../../proxy/discovery/dns/dns-source.ts";
 import { EndpointSliceSource } from "../../proxy/discovery/endpoint-slice-source.ts";
+import { KubernetesPodApi } from "../../proxy/discovery/pods/pod-api.ts";
+import { PodReasons } from "../../proxy/discovery/pods/pod-reasons.ts";
+import type { ScalerState } from "../../scaler/state.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { pauseImage } from "../cluster/images/pause.ts";
+import { addresses, ports } from "../cluster/layout.ts";
 import { leftOvers } from "../cluster/left-overs.ts";
 import { startCluster } from "../cluster/start-cluster.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
+import { poolEvent } from "../helpers/pool-event.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 
 const namespace = "default";
@@ -100,18 +108,22 @@ function discover(service: string, config: KubeConfig = cluster.kubeConfig, insi
 	return {
 		source,
 		warnings,
-		until(check) {
-			const { promise, resolve } = Promise.withResolvers<number>();
-			const look = () => {
-				if (!check(source.daemons)) return;
-				stop();
-				resolve(performance.now());
-			};
-			const stop = source.onChange(look);
-			look();
-			return promise;
-		},
+		until: untilOf(source),
 		ready: () => expect.poll(() => source.ready().ok, { timeout: 10_000, interval: 20 }).toBe(true),
+	};
+}
+
+function untilOf(source: DaemonSource): Seen["until"] {
+	return (check) => {
+		const { promise, resolve } = Promise.withResolvers<number>();
+		const look = () => {
+			if (!check(source.daemons)) return;
+			stop();
+			resolve(performance.now());
+		};
+		const stop = source.onChange(look);
+		look();
+		return promise;
 	};
 }
 
@@ -171,6 +183,46 @@ test("a StatefulSet from 0 to 2 to 1: not-ready pods are listed, terminating one
 	await seen.until(([first]) => first?.address.t === "tcp" && first.address.host === ip && !first.draining);
 	expect(seen.source.daemons).toEqual([daemon(0, ip)]);
 	expect(seen.warnings).toEqual([]);
+});
+
+test("the same pods in DNS: names and ordinals by SRV records, addresses without; none while there are none", async () => {
+	await cluster.apply([service("named"), workload("StatefulSet", "named")]);
+	const name = `named.${namespace}.svc.${addresses.domain}`;
+	const servers = [`${addresses.node}:${ports.dns}`];
+	const rules = { search: [`${namespace}.svc.${addresses.domain}`, addresses.domain], ndots: 5 };
+	const open = (text: string) => {
+		const lookup = new DnsLookup(parseDnsName(text)!, { servers, rules });
+		const source = new DnsSource(text, { lookup, clock: systemClock, log: createLogger("silent") });
+		onTestFinished(() => source.close());
+		return { source, until: untilOf(source) };
+	};
+	const srv = open(`_buildkit._tcp.${name}.`);
+	const plain = open("named:1234");
+	const missing = open(`_buildkit._tcp.no-such-service.${namespace}.svc`);
+	for (const { source } of [srv, plain, missing]) {
+		await expect.poll(() => source.ready().ok, { timeout: 10_000, interval: 20 }).toBe(true);
+		expect(source.daemons).toEqual([]);
+		source.hurry(true);
+	}
+	await scale("statefulset/named", 2);
+	const [zero, one] = await Promise.all([podIp("named-0"), podIp("named-1")]);
+	const bothAt = await srv.until(ofNames("named-0", "named-1"));
+	report("pod address to listed, by DNS", bothAt - Math.max(zero.at, one.at));
+	const daemon = (ordinal: number, host: string) => ({
+		name: `named-${ordinal}`,
+		address: { t: "tcp", host, port: 1234 },
+		ordinal,
+		draining: false,
+	});
+	expect(srv.source.daemons).toEqual([daemon(0, zero.ip), daemon(1, one.ip)]);
+	await plain.until(({ length }) => length === 2);
+	const nameless = [zero.ip, one.ip].map((ip) => `${ip}:1234`).toSorted();
+	expect(plain.source.daemons.map((found) => [found.name, found.ordinal])).toEqual(
+		nameless.map((found) => [found, null]),
+	);
+	await scale("statefulset/named", 0);
+	await Promise.all([srv.until(ofNames()), plain.until(ofNames())]);
+	expect(missing.source.daemons).toEqual([]);
 });
 
 test("a Deployment's pods have no order", async () => {
@@ -247,6 +299,17 @@ test("get, list and watch on endpointslices in its namespace is all it needs; wi
 	await scale("statefulset/asked", 1);
 	await seen.until(ofNames("asked-0"));
 
+	// Why pods do not come is a help that needs more; without it nothing else changes.
+	const log = createLogger("silent");
+	const lines: string[] = [];
+	log.info = (_fields: object, message?: string) => void lines.push(message ?? "");
+	const api = new KubernetesPodApi(config, { namespace, service: "asked" });
+	const reasons = new PodReasons("asked", { api, clock: systemClock, log });
+	onTestFinished(() => reasons.close());
+	reasons.hurry(true);
+	await expect.poll(() => lines, { timeout: 10_000 }).toHaveLength(1);
+	expect(lines[0]).toContain("the proxy may not list pods and get the Service");
+
 	const elsewhere = discover("asked", config, "nowhere");
 	await expect.poll(() => elsewhere.warnings[0], { timeout: 5_000 }).toContain("in namespace nowhere");
 	const missing = discover("no-such-service", config);
@@ -287,4 +350,59 @@ test("buildkit-scaler proxy --daemons-service is unready until it knows, and the
 	);
 	await apiserver.start();
 	await proxy.line(/"daemons":1.*discovery works again/);
+});
+
+/** Pods of a Service that run something else. */
+function podsThat(name: string, app: string, script: string): object {
+	const container = { name: "main", image: pauseImage, command: ["/bin/sh", "-c", script] };
+	const labels = { app, run: name };
+	const spec = {
+		replicas: 1,
+		selector: { matchLabels: labels },
+		template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers: [container] } },
+	};
+	return { apiVersion: "apps/v1", kind: "Deployment", metadata: metadata(name), spec };
+}
+
+test("a scaler with --proxies-service knows the demand when each proxy was read, also one it never heard", async () => {
+	const nats = await startNatsServer();
+	onTestFinished(() => nats.kill());
+	const { namespace, pool, snapshot } = poolEvent({ proxy: "POD:1234", sequence: 1, waiting: 2 });
+	const body = JSON.stringify({ snapshots: [{ namespace, pool, snapshot }] });
+	// Each second it says it anew.
+	const write = `sed "s/POD/$HOSTNAME/; s/\\"sequence\\":1/\\"sequence\\":$n/" /tmp/body > /tmp/next; mv /tmp/next /tmp/www/snapshots`;
+	const repeat = `n=0; while :; do n=$((n+1)); ${write}; sleep 1; done`;
+	const serve = `mkdir /tmp/www; echo '${body}' > /tmp/body; (${repeat}) & exec httpd -f -p 1234 -h /tmp/www`;
+	await cluster.apply([
+		service("proxies"),
+		podsThat("proxies-reading", "proxies", serve),
+		// Nobody listens in this one.
+		podsThat("proxies-starting", "proxies", "exec sleep 600"),
+	]);
+	for (const name of ["proxies-reading", "proxies-starting"])
+		await cluster.kubectl(["rollout", "status", `deployment/${name}`, "--timeout=60s"]);
+	process.env["KUBECONFIG"] = cluster.kubeconfigPath;
+	onTestFinished(() => void delete process.env["KUBECONFIG"]);
+	const anyPort = "127.0.0.1:0";
+	const scaler = CliProcess.start(
+		...["scaler", "--nats", nats.url, "--listen", anyPort, "--admin", anyPort],
+		...["--proxies-service", "default/default=proxies", "--proxies-admin-port", "1234"],
+	);
+	const [, admin] = await scaler.line(/"admin":(\d+).*scaler ready/);
+	const state = async () => (await (await fetch(`http://127.0.0.1:${admin}/state`)).json()) as ScalerState;
+	const demand = async () => {
+		const [pool] = (await state()).pools;
+		return pool?.demand.t === "unknown" ? pool.demand.reason : pool?.demand;
+	};
+	await expect.poll(demand, { timeout: 20_000 }).toMatchObject({ t: "known", waiting: 2, active: 0 });
+
+	// The API goes, and NATS: the list stays for as long as it can be true, and whoever is in it can be read.
+	const apiserver = cluster.component("apiserver");
+	await apiserver.kill();
+	await nats.kill();
+	await expect.poll(async () => (await state()).bus.t).toBe("disconnected");
+	expect(await demand()).toMatchObject({ t: "known", waiting: 2 });
+	await expect.poll(demand, { timeout: 40_000 }).toMatch(/the list of proxies is old$/);
+	await apiserver.start();
+	await expect.poll(demand, { timeout: 20_000 }).toMatchObject({ t: "known", waiting: 2 });
 });

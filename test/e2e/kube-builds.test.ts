@@ -1,15 +1,23 @@
-// Scenarios a, b and c: the chart wakes real buildkitd for stock clients; nobody fails, everybody waits, and it sleeps again.
+// Scenarios a to d: the chart wakes real buildkitd for stock clients; nobody fails, everybody waits, and it sleeps again.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
 import { pauseImage } from "../cluster/images/pause.ts";
-import { buildContext, buildctl, buildx } from "../helpers/build-client.ts";
+import { buildContext, buildctl, buildx, type ClientTls } from "../helpers/build-client.ts";
+import { TestCa } from "../helpers/certificates.ts";
 import type { CliProcess } from "../helpers/cli-process.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { type ClientPod, startClientPod } from "./helpers/kube-clients.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
 import { figures } from "./helpers/kube-figures.ts";
-import { installRelease, type Release, type ReleaseOptions } from "./helpers/kube-release.ts";
+import { installRelease, type Release, type ReleaseOptions, upgradeRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
+import {
+	certManagerKeys,
+	createCertsKeys,
+	putTlsSecret,
+	shownByProxies,
+	touchProxies,
+} from "./helpers/kube-tls.ts";
 import { observeWakes, ownShare, wakePhases } from "./helpers/kube-wake.ts";
 
 aloneOnTheMachine();
@@ -73,14 +81,18 @@ async function allSucceed(builds: readonly CliProcess[], timeline: Timeline): Pr
 	);
 }
 
-/** b: eight builds at once, two to a daemon: four daemons by the HPA, no build fails, then none. */
-async function burst(): Promise<void> {
+/**
+ * b: eight builds at once, two to a daemon: four daemons by the HPA, or at once by the scaler, no build fails, then none.
+ * Gives what the replicas were, one after the other, and when four were wanted and ran, in ms after the clients' start.
+ */
+async function burst(name: string, scaler: object) {
 	const values = {
 		pool: { buildsPerDaemon: 2 },
+		scaler,
 		daemons: { persistence: { enabled: false } },
 		autoscaling: { maxReplicas: 4, scaleDown: { stabilizationSeconds: 0 } },
 	};
-	const release = await installRelease(cluster, { name: "burst", values });
+	const release = await installRelease(cluster, { name, values });
 	const timeline = new Timeline();
 	const watching = await watchPool(cluster, release, timeline);
 	try {
@@ -90,13 +102,19 @@ async function burst(): Promise<void> {
 		const builds = Array.from({ length: 8 }, () => buildctl(release.outsideAddress, context()));
 		await allSucceed(builds, timeline);
 		await release.asleep();
-		timeline.print("burst: eight builds, capacity 2");
+		timeline.print(`${name}: eight builds, capacity 2`);
 		const moments = timeline.moments.map(({ what }) => what);
-		expect(moments.filter((what) => /^burst-daemons-\d created/.test(what))).toHaveLength(4);
+		const created = new RegExp(`^${name}-daemons-\\d created`);
+		expect(moments.filter((what) => created.test(what))).toHaveLength(4);
 		const serving = timeline.moments.filter(({ what }) => what.endsWith("running")).map(({ at }) => at);
+		const four = timeline.moments.find(({ what }) => what.endsWith("-> 4"))?.at ?? Number.NaN;
+		const wantedMs = four - start;
+		const runMs = Math.max(...serving) - start;
 		process.stderr.write(
-			`burst: four daemons run ${Math.max(...serving) - start} ms after the clients' start\n`,
+			`${name}: four daemons are wanted ${wantedMs} ms and run ${runMs} ms after the start\n`,
 		);
+		const replicas = moments.flatMap((what) => /^replicas \d+ -> (\d+)$/.exec(what)?.[1] ?? []).map(Number);
+		return { replicas, wantedMs, runMs };
 	} finally {
 		watching.close();
 	}
@@ -131,18 +149,74 @@ async function slowWake(): Promise<void> {
 	}
 }
 
-test("cold builds, a burst, and a wake of a minute beside them", async () => {
-	const quick = async () => {
-		await Promise.all([
-			cacheSurvives({ name: "stateful", kind: "StatefulSet" }),
-			// One volume for one pod: that is how a Deployment keeps its cache.
-			cacheSurvives({ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } }),
-		]);
-		await burst();
-	};
-	await Promise.all([slowWake(), quick()]);
-});
+/**
+ * d: TLS with client certificates ends at the proxy and begins anew to the daemons, first try, also while the proxy's
+ * certificate is renewed; then it passes through. Secrets are as cert-manager and as create-certs make them.
+ */
+async function mutualTls(): Promise<void> {
+	const namespace = "secure";
+	const serverName = `${namespace}-proxy.${namespace}`;
+	const ca = await TestCa.create();
+	const user = await ca.sign("ci-1");
+	const tls: ClientTls = { ...user, serverName };
+	const daemonNames = [`DNS:${namespace}-daemons.${namespace}.svc`, `DNS:${serverName}`];
+	const put = putTlsSecret.bind(undefined, cluster);
+	await cluster.kubectl(["create", "namespace", namespace]);
+	const proxySecret = { namespace, name: "proxy-certificate" };
+	await put(proxySecret, await ca.sign("proxy", [`DNS:${serverName}`]), certManagerKeys);
+	const daemonSecret = { namespace, name: "buildkit-daemon-certs" };
+	await put(daemonSecret, await ca.sign("daemon", daemonNames), createCertsKeys);
+	const clientSecret = { namespace, name: "buildkit-client-certs" };
+	await put(clientSecret, await ca.sign("client"), createCertsKeys);
 
+	const daemonTls = { secretName: daemonSecret.name, keys: createCertsKeys };
+	const client = { secretName: clientSecret.name, keys: createCertsKeys };
+	const values = (proxy: object, daemons: object) => ({
+		proxy: { tls: proxy },
+		daemons: { tls: daemons, persistence: { enabled: false } },
+	});
+	const release = await installRelease(cluster, {
+		name: namespace,
+		values: values(
+			{ mode: "terminate", secretName: proxySecret.name, allowClients: ["cn:ci-*"] },
+			{ ...daemonTls, client },
+		),
+	});
+	const withFlags = "--tlscacert ca.pem --tlscert cert.pem --tlskey key.pem build";
+	expect(release.notes).toContain(`buildctl --addr tcp://${serverName}:1234 ${withFlags}`);
+
+	const succeeds = async (build: CliProcess) => {
+		const code = await build.exited;
+		expect(code, build.output).toBe(0);
+		return build.output;
+	};
+	const refused = async (files: Partial<ClientTls>, why: string) => {
+		const build = buildctl(release.outsideAddress, buildContext(), { ca: tls.ca, serverName, ...files });
+		expect(await build.exited).not.toBe(0);
+		expect(build.output).toContain(why);
+	};
+	await coldBuild(release, "TLS at the proxy, and to the daemons: buildctl and buildx at once", async () => {
+		await refused({}, "a client certificate is needed");
+		await refused(await ca.sign("stranger"), "cn:stranger may not use this pool");
+		const long = buildctl(release.outsideAddress, buildContext("echo running; sleep 20"), tls);
+		await succeeds(buildx(release.outsideAddress, buildContext(), tls));
+		await long.line(/running$/);
+		await put(proxySecret, await ca.sign("renewed", [`DNS:${serverName}`]), certManagerKeys);
+		const shown = async () => {
+			await touchProxies(cluster, release);
+			return await shownByProxies(release, user, serverName);
+		};
+		await expect.poll(shown, { timeout: 30_000, interval: 1_000 }).toEqual(["renewed", "renewed"]);
+		return await succeeds(long);
+	});
+
+	await upgradeRelease(cluster, release, values({ mode: "passthrough" }, daemonTls));
+	await coldBuild(release, "TLS that passes through", () =>
+		succeeds(buildctl(release.outsideAddress, buildContext(), tls)),
+	);
+}
+
+// First, while the cluster has nothing else to do: each release that a test leaves keeps four processes.
 test("ten wakes: from accept to the daemon's first byte, by phase", async () => {
 	const values = { autoscaling: { cooldownSeconds: 1 } };
 	const release = await installRelease(cluster, { name: "waking", values });
@@ -174,4 +248,27 @@ test("ten wakes: from accept to the daemon's first byte, by phase", async () => 
 	} finally {
 		await observer.close();
 	}
+});
+
+test("cold builds, a burst, TLS, and a wake of a minute beside them", async () => {
+	const quick = async () => {
+		await Promise.all([
+			cacheSurvives({ name: "stateful", kind: "StatefulSet" }),
+			// One volume for one pod: that is how a Deployment keeps its cache.
+			cacheSurvives({ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } }),
+		]);
+		// Not all at the start: each release has four processes that start at once.
+		await Promise.all([burst("burst", {}), mutualTls()]);
+	};
+	await Promise.all([slowWake(), quick()]);
+});
+
+test("a burst with burst assist: four daemons at once, and neither KEDA nor the HPA takes one back", async () => {
+	const { replicas, wantedMs } = await burst("assisted", { burstAssist: true });
+	// KEDA may be first with its one; then nothing is in between, and from there it only goes down.
+	const up = replicas.slice(0, replicas.indexOf(4) + 1);
+	expect([[4], [1, 4]]).toContainEqual(up);
+	const down = replicas.slice(up.length);
+	expect(down).toEqual(down.toSorted((a, b) => b - a));
+	expect(wantedMs).toBeLessThan(3_000);
 });

@@ -2,14 +2,21 @@
 // middle of a build, and gone without a trace after uninstall.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { V1CustomResourceDefinitionList, V1Deployment } from "@kubernetes/client-node";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { V1CustomResourceDefinitionList, V1Deployment, V1ResourceQuota } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { loadConfig, loadPools } from "../../cli/load-config.ts";
+import { poolSettings } from "../../cli/pool-settings.ts";
+import { poolOptions, sharedOptions } from "../../cli/proxy-options.ts";
+import { standaloneOptions } from "../../cli/standalone-options.ts";
+import type { ProxyState } from "../../proxy/observe/state.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { projectRoot } from "../tools/paths.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
-import { chart, installRelease, upgradeRelease } from "./helpers/kube-release.ts";
+import { chart, installRelease, type Release, upgradeRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
 
 aloneOnTheMachine();
@@ -38,19 +45,48 @@ function template(...args: string[]): Promise<string> {
 	return cluster.helm(["template", "pool", chart, "--kube-version", "1.35.4", ...args]);
 }
 
+/** Values that are fine one by one, for `helm template`. */
+function nonsense(values: Readonly<Record<string, string>>): string[] {
+	const settings = Object.entries(values).map(([path, value]) => `${path}=${value}`);
+	return ["keda.check=false", ...settings].flatMap((setting) => ["--set", setting]);
+}
+
 test.each(valueSets)("ci/%s: lint, template, and the API server takes it", async (name) => {
 	const values = join(chart, "ci", name);
 	expect(await cluster.helm(["lint", "--strict", chart, "--values", values])).toContain("0 chart(s) failed");
 	const stdin = await template("--values", values);
 	const applied = await cluster.kubectl(["apply", "--dry-run=server", "-f", "-"], { stdin });
-	expect(applied).toContain("scaledobject.keda.sh/");
+	const isStandalone = name.startsWith("standalone");
+	expect(applied.includes("scaledobject.keda.sh/")).toBe(!isStandalone);
+	if (isStandalone) expect(applied).not.toMatch(/nats/);
 	// Otherwise an upgrade would reset what KEDA and its HPA decided.
 	const workload = stdin
 		.split("\n---\n")
 		.find((text) => /^kind: (StatefulSet|Deployment)\n(.*\n)+? {2}name: \S+-daemons$/m.test(text));
 	expect(workload).toContain("spec:");
 	expect(workload).not.toMatch(/^\s*replicas:/m);
+	// The proxy understands its arguments, and they go together.
+	const argv = proxyArgs(stdin, isStandalone ? "standalone" : "proxy");
+	if (isStandalone) {
+		const { stsName, pool } = loadConfig(standaloneOptions, { argv, env: {} });
+		expect([stsName, pool]).toEqual(["pool-buildkit-scaler-daemons", "default"]);
+		return;
+	}
+	const { pools } = loadPools(sharedOptions, poolOptions, { argv, env: {} });
+	expect(pools.map(poolSettings)).toHaveLength(1);
 });
+
+/** The arguments of the proxy's container in rendered manifests, without the command's name. */
+function proxyArgs(manifests: string, name: string): string[] {
+	const objects = parseAllDocuments(manifests).map((document) => document.toJS() as V1Deployment | null);
+	const deployment = objects.find(
+		(object) => object?.kind === "Deployment" && object.metadata?.name?.endsWith("-proxy"),
+	);
+	const [command, ...args] = deployment?.spec?.template.spec?.containers[0]?.args ?? [];
+	expect(command).toBe(name);
+	// The kubelet fills it in.
+	return args.map((arg) => arg.replace("$(POD_IP)", "10.0.0.7"));
+}
 
 test("every file in keda/ is taken by the API server, dry and for real", async () => {
 	expect(manifests.length).toBeGreaterThanOrEqual(3);
@@ -80,13 +116,72 @@ test.each([
 	{ args: ["--set", "proxy.maxWait=soon"], says: "at '/proxy/maxWait': 'soon' does not match pattern" },
 	{ args: ["--set", "pool.name=My_Pool"], says: "at '/pool/name': 'My_Pool' does not match pattern" },
 	{
+		args: nonsense({ "autoscaling.cooldownSeconds": "19" }),
+		says: "Set 20 or more, or autoscaling.allowShortCooldown true",
+	},
+	{
 		args: ["--set", "autoscaling.pollingSeconds=0"],
 		says: "at '/autoscaling/pollingSeconds': minimum: got 0, want 1",
 	},
 	{ args: ["--set", "nats.url=http://nats"], says: "at '/nats/url': 'http://nats' does not match pattern" },
 	{ args: ["--set", "daemons.kind=Deployment", "--set", "keda.check=false"], says: "would share one volume" },
 	{ args: ["--set", "autoscaling.minReplicas=11", "--set", "keda.check=false"], says: "must not be above" },
+	{
+		args: ["--set", "mode=standalone", "--set", "autoscaling.minReplicas=1"],
+		says: "autoscaling.minReplicas: goes with mode keda",
+	},
+	{ args: ["--set", "mode=alone"], says: "at '/mode': value must be one of 'keda', 'standalone'" },
 	{ args: [], says: "KEDA is not installed in this cluster" },
+	{
+		args: ["--set", "proxy.tls.mode=on"],
+		says: "at '/proxy/tls/mode': value must be one of 'off', 'terminate', 'passthrough'",
+	},
+	{
+		args: ["--set", "proxy.tls.allowClients={ci}"],
+		says: "at '/proxy/tls/allowClients/0': 'ci' does not match pattern",
+	},
+	{ args: ["--set", "daemons.tls.keys.cert=a/b"], says: "at '/daemons/tls/keys/cert': 'a/b' does not match" },
+	{
+		args: nonsense({ "proxy.tls.mode": "terminate" }),
+		says: "proxy.tls.secretName: proxy.tls.mode terminate needs",
+	},
+	{ args: nonsense({ "nats.credentials.secretName": "a" }), says: "nats.credentials and nats.tls: go with" },
+	{ args: nonsense({ "proxy.tls.secretName": "a" }), says: "proxy.tls.secretName: goes with" },
+	{ args: nonsense({ "proxy.tls.allowClients": "{cn:a}" }), says: "proxy.tls.allowClients: goes with" },
+	{
+		args: nonsense({
+			"proxy.tls.mode": "terminate",
+			"proxy.tls.secretName": "a",
+			"proxy.tls.clientAuth": "none",
+			"proxy.tls.allowClients": "{cn:a}",
+		}),
+		says: "proxy.tls.allowClients: goes with proxy.tls.clientAuth required or optional",
+	},
+	{
+		args: nonsense({ "proxy.tls.mode": "passthrough" }),
+		says: "daemons.tls.secretName: proxy.tls.mode passthrough needs",
+	},
+	{
+		args: nonsense({
+			"proxy.tls.mode": "passthrough",
+			"daemons.tls.secretName": "a",
+			"daemons.tls.client.secretName": "b",
+		}),
+		says: "daemons.tls.client.secretName: goes with proxy.tls.mode terminate or off",
+	},
+	{
+		args: nonsense({ "scaler.tls.client.secretName": "a" }),
+		says: "scaler.tls.client.secretName: goes with scaler.tls.secretName",
+	},
+	{
+		args: nonsense({ "daemons.tls.secretName": "a" }),
+		says: "daemons.tls.client.secretName: daemons with TLS need",
+	},
+	{
+		args: nonsense({ "daemons.tls.client.secretName": "a" }),
+		says: "daemons.tls.client.secretName: goes with daemons.tls.secretName",
+	},
+	{ args: nonsense({ "daemons.tls.serverName": "a" }), says: "daemons.tls.serverName: goes with" },
 ])("refused: $args", async ({ args, says }) => {
 	expect(await refusal(template(...args))).toContain(says);
 });
@@ -114,14 +209,15 @@ test("KEDA before 2.18 is refused", async () => {
 	expect(await cluster.helm(dryRun)).toContain("kind: ScaledObject");
 });
 
-test("an upgrade of everything leaves a running build alone; without NATS all are unready; uninstall", async () => {
+/** An upgrade of everything leaves a running build alone; without NATS proxies stay ready, scalers do not; then uninstall. */
+async function wholeLife(): Promise<void> {
 	const release = await installRelease(cluster, { name: "whole" });
 	expect(release.notes).toContain("buildctl --addr tcp://whole-proxy.whole:1234 build");
 	const inNamespace = ["--namespace", release.namespace];
 
 	const timeline = new Timeline();
 	const watching = await watchPool(cluster, release, timeline);
-	const build = buildctl(release.outsideAddress, buildContext("echo running; sleep 30"));
+	const build = buildctl(release.outsideAddress, buildContext("echo running; sleep 60"));
 	await build.line(/running$/);
 	const change = { podAnnotations: { "example.com/changed": "true" } };
 	await upgradeRelease(cluster, release, { proxy: change, scaler: change, daemons: change });
@@ -139,22 +235,26 @@ test("an upgrade of everything leaves a running build alone; without NATS all ar
 		"replicas 1 -> 0",
 	]);
 
-	const readyReplicas = (count: number | undefined) =>
+	const ready = (proxies: number | undefined, scalers: number | undefined) =>
 		cluster.waitFor(
 			{ path: `/apis/apps/v1/namespaces/${release.namespace}/deployments` },
-			(found: readonly V1Deployment[]) =>
-				["whole-proxy", "whole-scaler"].every(
-					(name) => found.find(({ metadata }) => metadata?.name === name)?.status?.readyReplicas === count,
-				),
-			{ what: `${count} ready proxies and scalers`, timeoutMs: 60_000 },
+			(found: readonly V1Deployment[]) => {
+				const readyOf = (name: string) =>
+					found.find(({ metadata }) => metadata?.name === name)?.status?.readyReplicas;
+				return readyOf("whole-proxy") === proxies && readyOf("whole-scaler") === scalers;
+			},
+			{ what: `${proxies} ready proxies, ${scalers} ready scalers`, timeoutMs: 60_000 },
 		);
 	await cluster.kubectl(["scale", "deployment", "whole-nats", "--replicas=0", ...inNamespace]);
-	await readyReplicas(undefined);
-	const [proxy] = await release.pods("proxy");
-	const readiness = await fetch(`http://${proxy?.status?.podIP}:8081/readyz`);
+	await ready(2, undefined);
+	const [scaler] = await release.pods("scaler");
+	const readiness = await fetch(`http://${scaler?.status?.podIP}:8081/readyz`);
 	expect(await readiness.text()).toMatch(/^not ready: \S+/);
+	// The scalers read of it from the proxies themselves.
+	const without = buildctl(release.outsideAddress, buildContext("echo built without NATS"));
+	expect(await without.exited, without.output).toBe(0);
 	await cluster.kubectl(["scale", "deployment", "whole-nats", "--replicas=1", ...inNamespace]);
-	await readyReplicas(2);
+	await ready(2, 2);
 
 	await cluster.helm(["uninstall", release.name, ...inNamespace, "--wait"]);
 	expect(release.notes).toContain("After `helm uninstall` the caches stay, and nothing else");
@@ -164,7 +264,90 @@ test("an upgrade of everything leaves a running build alone; without NATS all ar
 	const [, command = ""] = /^ *kubectl (.* delete pvc .*)$/m.exec(release.notes) ?? [];
 	await cluster.kubectl(command.split(" "));
 	expect(await leftIn(release.namespace)).toEqual([]);
+}
+
+/** Who waits in vain is told why Kubernetes starts no daemon: no node, no image, a crash, no volume, no quota. */
+async function waitsInVain(): Promise<void> {
+	const values = (daemons: object) => ({
+		proxy: { maxWait: "15s" },
+		daemons: { persistence: { enabled: false }, ...daemons },
+	});
+	const release = await installRelease(cluster, {
+		name: "vain",
+		values: values({ nodeSelector: { "example.com/disk": "none" } }),
+	});
+	/** What the build's user reads, and what /state says meanwhile. */
+	const told = async (pattern: RegExp) => {
+		const build = buildctl(release.outsideAddress);
+		const reasons = new Set<string>();
+		let waits = true;
+		const exited = build.exited.finally(() => {
+			waits = false;
+		});
+		while (waits) {
+			for (const reason of await waitingReasons(release)) reasons.add(reason);
+			await sleep(200);
+		}
+		expect(await exited, build.output).not.toBe(0);
+		expect(build.output).toMatch(pattern);
+		expect([...reasons]).toContainEqual(expect.stringMatching(pattern));
+		const [line = ""] = /no daemon had room.*/.exec(build.output) ?? [];
+		process.stderr.write(`told: ${line}\n`);
+		await release.asleep();
+	};
+	await told(/Kubernetes: pod vain-daemons-0 cannot be scheduled: 0\/1 nodes are available: .*node affinity/);
+
+	const image = { repository: "local.test/nowhere/buildkitd", tag: "1" };
+	await upgradeRelease(cluster, release, values({ image }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 cannot pull the image of its container buildkitd .*no such host/,
+	);
+
+	await upgradeRelease(cluster, release, values({ extraArgs: ["--no-such-flag"] }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 does not start: its container buildkitd (ended|keeps ending) with exit code 1/,
+	);
+
+	const missing = { name: "missing", configMap: { name: "nowhere" } };
+	const mount = { name: "missing", mountPath: "/missing" };
+	await upgradeRelease(cluster, release, values({ extraVolumes: [missing], extraVolumeMounts: [mount] }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 is being created \(FailedMount\): .*configmap "nowhere" not found/,
+	);
+
+	await upgradeRelease(cluster, release, values({}));
+	const quota = {
+		apiVersion: "v1",
+		kind: "ResourceQuota",
+		metadata: { name: "full", namespace: release.namespace },
+		// Proxies and scalers, two each, and NATS.
+		spec: { hard: { pods: "5" } },
+	};
+	await cluster.apply([quota]);
+	await cluster.waitFor(
+		{ path: `/api/v1/namespaces/${release.namespace}/resourcequotas`, name: "full" },
+		([found]: readonly V1ResourceQuota[]) => found?.status?.used?.["pods"] === "5",
+		{ what: "the quota is in force" },
+	);
+	await told(
+		/Kubernetes: it refused to create a pod: pods "vain-daemons-0" is forbidden: exceeded quota: full/,
+	);
+}
+
+test("a release's whole life, and builds that wait in vain beside it", async () => {
+	await Promise.all([wholeLife(), waitsInVain()]);
 });
+
+/** Why the builds that wait do so, as each proxy that has one says. */
+async function waitingReasons(release: Release): Promise<string[]> {
+	const pods = await release.pods("proxy");
+	const states = pods.map(async ({ status }) => {
+		const answer = await fetch(`http://${status?.podIP}:8081/state`);
+		return (await answer.json()) as ProxyState;
+	});
+	const pools = (await Promise.all(states)).flatMap((state) => state.pools);
+	return pools.flatMap(({ why }) => (why === null ? [] : [why]));
+}
 
 /** All objects of a namespace but those that Kubernetes itself puts there. */
 async function leftIn(namespace: string): Promise<string[]> {

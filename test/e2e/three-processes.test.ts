@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { connectExternalScaler, type ExternalScalerClient } from "../../protos/external-scaler.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
+import { startBuildkitd } from "../helpers/buildkitd.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
-import { findProgram } from "../tools/programs.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 
 aloneOnTheMachine();
@@ -21,29 +18,6 @@ async function nats(port = 0): Promise<NatsServer> {
 	return server;
 }
 
-/** buildkitd on a port of its own, from the moment that it is called. */
-async function startDaemon(port: number): Promise<void> {
-	const root = mkdtempSync(join(tmpdir(), "bks-daemon-"));
-	const daemon = new CliProcess(findProgram("buildkitd"), [
-		...["--addr", `tcp://127.0.0.1:${port}`, "--root", root],
-		...["--oci-worker=true", "--containerd-worker=false", "--oci-worker-net=host"],
-	]);
-	onTestFinished(async () => {
-		daemon.child.kill("SIGTERM");
-		await daemon.exited;
-		rmSync(root, { recursive: true, force: true, maxRetries: 5 });
-	});
-	await daemon.line(/running server on/);
-}
-
-async function freePort(): Promise<number> {
-	const server = net.createServer();
-	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-	const address = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 async function startProxy(
 	natsUrl: string,
 	daemonPort: number,
@@ -51,9 +25,9 @@ async function startProxy(
 	const started = CliProcess.start(
 		"proxy",
 		...["--pool", "default", "--namespace", "default", "--listen", anyPort, "--admin", anyPort],
-		...["--daemons", `127.0.0.1:${daemonPort}`, "--nats", natsUrl],
+		...["--daemons", `127.0.0.1:${daemonPort}`, "--nats", natsUrl, "--drain-grace", "0s"],
 	);
-	const [, port] = await started.line(/"port":(\d+).*proxy ready/);
+	const [, port] = await started.line(/"port":(\d+).*pool ready/);
 	return { port: Number(port), process: started };
 }
 
@@ -123,7 +97,7 @@ describe("proxy, scaler and nats-server as three processes", () => {
 		for (let round = 0; round < 10; round++) {
 			const pushed = new Promise<number>((resolve) => stream.once("data", () => resolve(performance.now())));
 			const build = buildctl(`tcp://127.0.0.1:${proxy.port}`);
-			const { atMs } = await proxy.process.line(new RegExp(`-${round + 1}".*connection waiting`));
+			const { atMs } = await proxy.process.line(new RegExp(`-${round + 1}".*build waiting`));
 			tookMs.push((await pushed) - (proxy.process.startedAt + atMs));
 			build.child.kill("SIGKILL");
 			await build.exited;
@@ -137,7 +111,7 @@ describe("proxy, scaler and nats-server as three processes", () => {
 	test("nats-server killed and restarted during a build: demand never reads 0, right within 6 s", async () => {
 		const server = await nats();
 		const daemonPort = await freePort();
-		await startDaemon(daemonPort);
+		await startBuildkitd(daemonPort);
 		const { address } = await startScaler(server.url);
 		const proxy = await startProxy(server.url, daemonPort);
 		await proxy.process.line(/"t":"connected"/);
@@ -162,7 +136,7 @@ describe("proxy, scaler and nats-server as three processes", () => {
 	test("scaler restarted during a build: the same", async () => {
 		const { url } = await nats();
 		const daemonPort = await freePort();
-		await startDaemon(daemonPort);
+		await startBuildkitd(daemonPort);
 		const first = await startScaler(url);
 		const proxy = await startProxy(url, daemonPort);
 		await proxy.process.line(/"t":"connected"/);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { ProxyState } from "../../proxy/state.ts";
+import type { ProxyState } from "../../proxy/observe/state.ts";
 import { CliProcess } from "./cli-process.ts";
 
 export interface LocalProcess {

@@ -1,5 +1,6 @@
 import { Listeners } from "../../common/listeners.ts";
 import type { Bus, BusStatus } from "../../events/bus.ts";
+import type { DrainRequest } from "../../events/drain-request.ts";
 import type { PoolEvent } from "../../events/schema.ts";
 
 /** A bus moved by hand: `publish` reaches subscribers at once, `become` changes the status. */
@@ -10,6 +11,8 @@ export class ManualBus implements Bus {
 	readonly #status = new Listeners<[BusStatus]>();
 	readonly #events = new Listeners<[PoolEvent]>();
 	readonly #asks = new Listeners<[]>();
+	/** Every request to drain a daemon. */
+	readonly drainRequests: DrainRequest[] = [];
 
 	constructor(status: BusStatus = { t: "connected" }) {
 		this.status = status;
@@ -39,6 +42,14 @@ export class ManualBus implements Bus {
 
 	onAskForStates(listener: () => void): () => void {
 		return this.#asks.add(listener);
+	}
+
+	askToDrain(request: DrainRequest): void {
+		if (this.status.t === "connected") this.drainRequests.push(request);
+	}
+
+	onAskToDrain(): () => void {
+		return () => {};
 	}
 
 	async close(): Promise<void> {}

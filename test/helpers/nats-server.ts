@@ -11,6 +11,8 @@ export interface NatsServer {
 	/** Freezes the process: connections stay open and nobody answers. */
 	freeze(): void;
 	thaw(): void;
+	/** Reads its configuration file again (SIGHUP), and says so in its log. */
+	reload(): void;
 }
 
 /** A nats-server of the test's own; resolves when it takes clients. Port 0 chooses a free one. */
@@ -30,6 +32,7 @@ export async function startNatsServer(port = 0, ...flags: readonly string[]): Pr
 		},
 		freeze: () => child.kill("SIGSTOP"),
 		thaw: () => child.kill("SIGCONT"),
+		reload: () => child.kill("SIGHUP"),
 	};
 }
 

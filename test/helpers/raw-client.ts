@@ -1,4 +1,5 @@
 import net from "node:net";
+import tls from "node:tls";
 import { encodeField } from "../../proxy/hold/hpack.ts";
 import {
 	clientPreface,
@@ -32,6 +33,8 @@ export interface ReceivedFrame extends FrameHeader {
 	readonly payload: Buffer;
 }
 
+type From = Pick<net.TcpNetConnectOpts, "localAddress" | "allowHalfOpen">;
+
 /** A client that speaks bytes, for what no well-behaved client would send. */
 export class RawClient {
 	readonly socket: net.Socket;
@@ -52,15 +55,18 @@ export class RawClient {
 		});
 	}
 
-	static async connect(port: number): Promise<RawClient> {
-		const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
-		await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+	/** In plaintext, or with TLS. `from.localAddress` tells clients apart: all of 127.0.0.0/8 is this machine. */
+	static async connect(port: number, secure?: tls.ConnectionOptions, from: From = {}): Promise<RawClient> {
+		const to = { port, host: "127.0.0.1", noDelay: true, ...from };
+		const socket = secure === undefined ? net.connect(to) : tls.connect({ ...to, ...secure });
+		const connected = secure === undefined ? "connect" : "secureConnect";
+		await new Promise<void>((resolve, reject) => socket.once(connected, resolve).once("error", reject));
 		return new RawClient(socket);
 	}
 
 	/** A client that behaves: preface, SETTINGS, the ACK of the server's, and its first request. */
-	static async opened(port: number): Promise<RawClient> {
-		const client = await RawClient.connect(port);
+	static async opened(port: number, secure?: tls.ConnectionOptions, from?: From): Promise<RawClient> {
+		const client = await RawClient.connect(port, secure, from);
 		client.send(clientOpening);
 		await client.frame((f) => f.type === frameType.settings);
 		client.send(settingsAck);

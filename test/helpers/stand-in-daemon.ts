@@ -1,4 +1,5 @@
 import net from "node:net";
+import tls from "node:tls";
 import { onTestFinished } from "vitest";
 import { frame, frameType } from "../../proxy/hold/http2.ts";
 
@@ -19,8 +20,8 @@ export class StandInDaemon {
 	readonly connections: StandInConnection[] = [];
 	readonly #server: net.Server;
 
-	private constructor(onConnection: (socket: net.Socket) => void) {
-		this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
+	private constructor(onConnection: (socket: net.Socket) => void, secure: tls.TlsOptions | undefined) {
+		const accept = (socket: net.Socket) => {
 			const connection: StandInConnection = { socket, received: Buffer.alloc(0) };
 			socket.on("error", () => {});
 			socket.on("data", (chunk: Buffer) => {
@@ -28,11 +29,19 @@ export class StandInDaemon {
 			});
 			this.connections.push(connection);
 			onConnection(socket);
-		});
+		};
+		this.#server =
+			secure === undefined
+				? net.createServer({ allowHalfOpen: true }, accept)
+				: tls.createServer({ allowHalfOpen: true, ...secure }, accept);
 	}
 
-	static async start(onConnection: (socket: net.Socket) => void = answerAndListen): Promise<StandInDaemon> {
-		const daemon = new StandInDaemon(onConnection);
+	/** In plaintext, or with TLS. */
+	static async start(
+		onConnection: (socket: net.Socket) => void = answerAndListen,
+		secure?: tls.TlsOptions,
+	): Promise<StandInDaemon> {
+		const daemon = new StandInDaemon(onConnection, secure);
 		await new Promise<void>((resolve) => daemon.#server.listen(0, "127.0.0.1", resolve));
 		return daemon;
 	}

@@ -1,18 +1,22 @@
+import { pino } from "pino";
 import { Registry } from "prom-client";
 import { expect, onTestFinished } from "vitest";
 import type { Clock } from "../../common/clock.ts";
-import { createLogger } from "../../common/log.ts";
+import type { Bus } from "../../events/bus.ts";
 import { MemoryBus } from "../../events/memory-bus.ts";
 import type { PoolEvent } from "../../events/schema.ts";
-import type { PolicyName } from "../../proxy/balance.ts";
+import type { ConnectionMove } from "../../proxy/connection/move.ts";
 import type { Daemon, DaemonSource } from "../../proxy/daemon.ts";
 import type { Limits } from "../../proxy/limits.ts";
-import type { ConnectionMove } from "../../proxy/move.ts";
+import type { Traces } from "../../proxy/observe/traces.ts";
+import type { PoolSettings } from "../../proxy/pool/pool-settings.ts";
 import { type RunningProxy, startProxy } from "../../proxy/proxy.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 /** Daemons that a test brings and takes away. */
-class TestSource implements DaemonSource {
+export class TestSource implements DaemonSource {
+	/** Two of them are never the same. */
+	readonly id = Symbol("source");
 	daemons: readonly Daemon[] = [];
 	readonly #listeners = new Set<() => void>();
 
@@ -21,20 +25,27 @@ class TestSource implements DaemonSource {
 		return () => this.#listeners.delete(listener);
 	}
 
-	/** Daemons at these ports of this machine, ordinals in order. */
-	set(ports: readonly number[], draining: readonly number[] = []): void {
-		this.daemons = ports.map((port, ordinal) => ({
-			name: `daemon-${ordinal}`,
-			address: { t: "tcp", host: "127.0.0.1", port },
-			ordinal,
-			draining: draining.includes(ordinal),
-		}));
+	/** Daemons at these ports of this machine, or unix sockets, ordinals in order. */
+	set(addresses: readonly (number | string)[], draining: readonly number[] = []): void {
+		this.setDaemons(
+			addresses.map((at, ordinal) => ({
+				name: `daemon-${ordinal}`,
+				address: typeof at === "string" ? { t: "unix", path: at } : { t: "tcp", host: "127.0.0.1", port: at },
+				ordinal,
+				draining: draining.includes(ordinal),
+			})),
+		);
+	}
+
+	setDaemons(daemons: readonly Daemon[]): void {
+		this.daemons = daemons;
 		for (const listener of this.#listeners) listener();
 	}
 }
 
 export interface TestProxy {
-	readonly proxy: RunningProxy;
+	readonly proxy: RunningProxy<TestSource>;
+	readonly pool: PoolSettings<TestSource>;
 	readonly port: number;
 	readonly source: TestSource;
 	readonly clock: ManualClock;
@@ -42,50 +53,90 @@ export interface TestProxy {
 	readonly moves: ConnectionMove[];
 	/** Resolves once `check` holds; looks again after each move, event and turn of the event loop. */
 	until(check: () => boolean): Promise<void>;
+	/** What it wrote to its log, from level info on. */
+	readonly lines: Readonly<Record<string, unknown>>[];
+	readonly registry: Registry;
+	/** A metric's value with these labels, of all that have them: a sum; 0 when there is none. `_count` and `_sum` work. */
+	metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
 	/** How many connections ended for this reason, from the metrics. */
 	closedCount(reason: string): Promise<number>;
 }
 
+/** A pool of plaintext clients on a port that the system chooses, but for what is said otherwise. */
+export function testPool(settings: Partial<PoolSettings<TestSource>> = {}): PoolSettings<TestSource> {
+	return {
+		namespace: "default",
+		name: "default",
+		listen: { host: "127.0.0.1", port: 0 },
+		serverNames: [],
+		tls: { t: "off" },
+		daemonTls: undefined,
+		capacity: 4,
+		balance: "pack",
+		affinityBy: "identity",
+		fairBy: "none",
+		maxPerTenant: undefined,
+		maxWaitMs: 900_000,
+		wakeOnStatus: false,
+		source: new TestSource(),
+		...settings,
+	};
+}
+
 /** A real proxy on real sockets, with time in the test's hands; closed when the test ends. */
 export async function startTestProxy(
-	options: {
+	options: Partial<PoolSettings<TestSource>> & {
 		id?: string;
-		capacity?: number;
-		balance?: PolicyName;
-		maxWaitMs?: number;
-		wakeOnStatus?: boolean;
+		drainGraceMs?: number;
 		limits?: Partial<Limits>;
 		clock?: Clock;
 		/** With other proxies on it. */
-		bus?: MemoryBus;
+		bus?: Bus;
+		/** Instead of the test's own. */
+		daemons?: DaemonSource;
+		traces?: (clock: Clock, registry: Registry) => Traces;
 	} = {},
 ): Promise<TestProxy> {
-	const source = new TestSource();
+	const { id = "proxy-under-test", drainGraceMs = 0, limits = {}, ...others } = options;
+	const { clock: givenClock, bus: givenBus, daemons, traces: makeTraces, ...settings } = others;
 	const clock = new ManualClock();
-	const bus = options.bus ?? new MemoryBus();
+	const bus = givenBus ?? new MemoryBus();
 	const registry = new Registry();
 	const events: PoolEvent[] = [];
 	const moves: ConnectionMove[] = [];
+	const lines: Record<string, unknown>[] = [];
+	const log = pino({ base: {} }, { write: (line) => void lines.push(JSON.parse(line)) });
+	const traces = makeTraces?.(givenClock ?? clock, registry);
+	if (traces !== undefined) onTestFinished(() => traces.close());
 	bus.subscribe((event) => events.push(event));
+	const pool = testPool(settings);
+	const { source } = pool;
 	const proxy = await startProxy(
+		{ id, pools: [pool], drainGraceMs, drainTimeoutMs: 3_600_000, limits },
 		{
-			id: options.id ?? "proxy-under-test",
-			namespace: "default",
-			pool: "default",
-			listen: { host: "127.0.0.1", port: 0 },
-			capacity: options.capacity ?? 4,
-			balance: options.balance ?? "pack",
-			maxWaitMs: options.maxWaitMs ?? 900_000,
-			wakeOnStatus: options.wakeOnStatus ?? false,
-			drainTimeoutMs: 3_600_000,
-			...(options.limits === undefined ? {} : { limits: options.limits }),
+			openSource: async ({ source }) => ({ source: daemons ?? source, close: () => {} }),
+			bus,
+			clock: givenClock ?? clock,
+			log,
+			registry,
+			traces,
 		},
-		{ source, bus, clock: options.clock ?? clock, log: createLogger("silent"), registry },
 	);
 	proxy.onMove((move) => moves.push(move));
 	// Asking its peers for their states, it also asks itself.
 	await new Promise((resolve) => setImmediate(resolve));
-	expect(events.splice(1).map(({ type }) => type)).toContain("proxy.state");
+	if (bus instanceof MemoryBus) expect(events.splice(1).map(({ type }) => type)).toContain("proxy.state");
+	const metric: TestProxy["metric"] = async (name, wanted = {}) => {
+		const found = await registry.getSingleMetric(name.replace(/_(count|sum)$/, ""))?.get();
+		let sum = 0;
+		for (const value of found?.values ?? []) {
+			const itsName = "metricName" in value ? (value.metricName ?? name) : name;
+			const labels: Readonly<Record<string, unknown>> = value.labels;
+			const has = Object.entries(wanted).every(([key, text]) => labels[key] === text);
+			if (itsName === name && has) sum += value.value;
+		}
+		return sum;
+	};
 	let finished = false;
 	onTestFinished(() => {
 		finished = true;
@@ -93,7 +144,8 @@ export async function startTestProxy(
 	});
 	return {
 		proxy,
-		port: proxy.listening.port,
+		pool,
+		port: proxy.addressOf(pool).port,
 		source,
 		clock,
 		events,
@@ -105,9 +157,9 @@ export async function startTestProxy(
 				await new Promise((resolve) => setImmediate(resolve));
 			}
 		},
-		async closedCount(reason) {
-			const metric = await registry.getSingleMetric("buildkit_proxy_connections_closed_total")?.get();
-			return metric?.values.find(({ labels }) => labels["reason"] === reason)?.value ?? 0;
-		},
+		lines,
+		registry,
+		metric,
+		closedCount: (reason) => metric("buildkit_proxy_connections_closed_total", { reason }),
 	};
 }

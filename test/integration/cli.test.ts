@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { listen } from "../../common/listen.ts";
-import { CliProcess } from "../helpers/cli-process.ts";
+import { CliProcess, secondSignalMs } from "../helpers/cli-process.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 
 /** Runs to the end; the exit code and the only line on standard error. */
 async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
@@ -14,6 +18,16 @@ describe("wrong usage is one line that names the field and what it must be, and 
 		[[], "a command is needed; see buildkit-scaler --help"],
 		[["build"], 'there is no command "build"; see buildkit-scaler --help'],
 		[["proxy"], /^--daemons/],
+		[
+			["proxy", "--daemons", "a:1", "--daemons-dns", "b:1"],
+			"--daemons, --daemons-service or --daemons-dns is needed, one of them: 2 are given",
+		],
+		[
+			["proxy", "--daemons-dns", "b"],
+			'--daemons-dns: must be NAME:PORT, or _service._tcp.NAME for SRV records, not "b"',
+		],
+		[["local", "--nats-creds", "f"], "--nats-creds, -nkey and -tls-* need --nats"],
+		[["events"], 'there is no command "events"; see buildkit-scaler --help'],
 		[["local", "--max-daemons", "0"], '--max-daemons: must be a whole number from 1 to 100, not "0"'],
 	])("buildkit-scaler %j", async (args, line) => {
 		const { code, output } = await run(...args);
@@ -25,7 +39,7 @@ describe("wrong usage is one line that names the field and what it must be, and 
 	});
 });
 
-test.each(["local", "proxy", "scaler"])(
+test.each(["local", "proxy", "scaler", "standalone"])(
 	"%s --help shows every option with its default and variable",
 	async (name) => {
 		const { code, output } = await run(name, "--help");
@@ -52,7 +66,7 @@ test("a proxy without NATS is alive and not ready, with the reason, and stops cl
 	const started = CliProcess.start(
 		"proxy",
 		...["--daemons", "127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
-		...["--nats", "nats://user:secret@127.0.0.1:1"],
+		...["--nats", "nats://user:secret@127.0.0.1:1", "--drain-grace", "0s"],
 	);
 	const [, port] = await started.line(/"admin":(\d+)/);
 	const get = async (path: string) => {
@@ -67,4 +81,52 @@ test("a proxy without NATS is alive and not ready, with the reason, and stops cl
 	started.child.kill("SIGTERM");
 	expect(await started.exited).toBe(0);
 	expect(started.output).not.toContain("secret");
+});
+
+test("a proxy that is to stop takes clients for --drain-grace more; a second signal ends it, with exit code 1", async () => {
+	const started = CliProcess.start(
+		"proxy",
+		...["--daemons", "127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+		...["--nats", "nats://127.0.0.1:1", "--drain-grace", "1h"],
+	);
+	const [, port] = await started.line(/"port":(\d+).*"pool ready"/);
+	const [, adminPort] = await started.line(/"admin":(\d+)/);
+	// Signals have their meaning once all is up.
+	await fetch(`http://127.0.0.1:${adminPort}/healthz`);
+	started.child.kill("SIGTERM");
+	await started.line(/draining/);
+	const stoppedAt = performance.now();
+	expect(await (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).text()).toContain("draining");
+	const client = await RawClient.opened(Number(port));
+	while (performance.now() - stoppedAt < secondSignalMs)
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	started.child.kill("SIGTERM");
+	expect(await started.exited).toBe(1);
+	await client.closed;
+});
+
+describe("a proxy's configuration file, changed while it runs", () => {
+	async function start(file: string) {
+		const folder = mkdtempSync(join(tmpdir(), "bks-pools-"));
+		onTestFinished(() => rmSync(folder, { recursive: true }));
+		const path = join(folder, "pools.yaml");
+		writeFileSync(path, file);
+		const others = ["--admin", "127.0.0.1:0", "--nats", "nats://127.0.0.1:1", "--drain-grace", "0s"];
+		const started = CliProcess.start("proxy", "--config", path, ...others);
+		await started.line(/"proxy ready"/);
+		return { started, change: (content: string) => writeFileSync(path, content) };
+	}
+
+	test("SIGHUP adds a pool; a wrong file changes nothing and is told", async () => {
+		const pools = (...names: readonly string[]) =>
+			`daemons: 127.0.0.1:1\npools:\n${names.map((name) => `  - {pool: ${name}, listen: "127.0.0.1:0"}\n`).join("")}`;
+		const { started, change } = await start(pools("a"));
+		await started.line(/"pool":"default\/a".*"pool ready"/);
+		change(pools("a", "b"));
+		started.child.kill("SIGHUP");
+		await started.line(/"pools":\["default\/a","default\/b"\].*"configuration reloaded"/);
+		change(pools("a", "B"));
+		started.child.kill("SIGHUP");
+		await started.line(/pools\[1\]: pool: must be a DNS label.*"configuration not reloaded/);
+	});
 });

@@ -25,11 +25,15 @@ function optionsFor(stateDir: string, overrides: Partial<LocalOptions> = {}): Lo
 		maxDaemons: 3,
 		capacity: 2,
 		balance: "pack",
+		affinityBy: "identity",
+		fairBy: "none",
+		maxPerTenant: undefined,
 		cooldownMs: 500,
 		pollMs: 250,
 		wakeDelayMs: 0,
 		wakeOnStatus: false,
 		maxWaitMs: 60_000,
+		frozenAfterMs: 300_000,
 		drainTimeoutMs: 60_000,
 		daemon: "buildkitd",
 		stateDir,
@@ -122,7 +126,7 @@ describe("builds", () => {
 	test("the same over a real NATS", async () => {
 		const nats = await startNatsServer();
 		onTestFinished(() => nats.kill());
-		const { address, saw } = await start({ natsUrl: nats.url });
+		const { address, saw } = await start({ nats: { url: nats.url, files: {} } });
 		expect(await build(address, contextRunning("true")).ended).toMatchObject({ code: 0 });
 		await saw((o) => o.t === "daemonStopped" && o.left === 0);
 	});

@@ -2,11 +2,14 @@ import { once } from "node:events";
 import net from "node:net";
 import { connect } from "nats";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "../../common/clock.ts";
+import { type Clock, systemClock } from "../../common/clock.ts";
 import type { ScalerError } from "../../common/error.ts";
 import type { BusStatus } from "../../events/bus.ts";
+import type { DrainRequest } from "../../events/drain-request.ts";
 import { NatsBus } from "../../events/nats-bus.ts";
 import type { PoolEvent } from "../../events/schema.ts";
+import type { PublishOutcome } from "../../events/subject-bus.ts";
+import { ManualClock } from "../helpers/manual-clock.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
 
 const cleanup: (() => Promise<void>)[] = [];
@@ -20,17 +23,19 @@ async function server(port?: number, ...flags: string[]): Promise<NatsServer> {
 	return started;
 }
 
-function bus(url: string, options: { pingIntervalMs?: number } = {}) {
+function bus(url: string, options: { pingIntervalMs?: number; clock?: Clock } = {}) {
 	const invalid: ScalerError[] = [];
+	const outcomes: PublishOutcome[] = [];
 	const made = new NatsBus({
 		url,
 		name: "test",
 		clock: systemClock,
 		onInvalid: (error) => invalid.push(error),
+		onPublished: (_event, outcome) => outcomes.push(outcome),
 		...options,
 	});
 	cleanup.push(() => made.close());
-	return Object.assign(made, { invalid });
+	return Object.assign(made, { invalid, outcomes });
 }
 
 function until(watched: NatsBus, t: BusStatus["t"]): Promise<void> {
@@ -79,6 +84,27 @@ function largeEvent(count: number): PoolEvent {
 	return { ...event, snapshot: { ...event.snapshot, daemons } };
 }
 
+test("an urgent event goes at once, and takes along what waited for company", async () => {
+	const { url } = await server();
+	const clock = new ManualClock();
+	const sender = bus(url, { clock });
+	const receiver = bus(url);
+	const heard: number[] = [];
+	const both = new Promise<void>((resolve) => {
+		receiver.subscribe(({ snapshot }) => heard.push(snapshot.sequence) === 2 && resolve());
+	});
+	await Promise.all([until(sender, "connected"), until(receiver, "connected")]);
+	await flushed(receiver, url);
+	sender.publish(stateEvent(1));
+	expect(sender.outcomes).toEqual([]);
+	sender.publish(stateEvent(2), "now");
+	await both;
+	expect(heard).toEqual([1, 2]);
+	// It is gone, and so is what would have sent it.
+	clock.advance(10);
+	expect(sender.outcomes).toEqual(["sent", "sent"]);
+});
+
 test("events and the question for states reach the other side", async () => {
 	const { url } = await server();
 	const [proxy, scaler] = [bus(url), bus(url)];
@@ -87,11 +113,31 @@ test("events and the question for states reach the other side", async () => {
 	await Promise.all([until(proxy, "connected"), until(scaler, "connected")]);
 	// Subscribed while connected, the question above while not: both must work.
 	const received = next<PoolEvent>((listener) => scaler.subscribe(listener));
-	await flushed(scaler);
+	await flushed(scaler, url);
 	proxy.publish(stateEvent());
 	expect(await received).toEqual(stateEvent());
 	scaler.askForStates();
 	await asked;
+});
+
+test("who publishes hears it too, once, and its own question", async () => {
+	const { url } = await server();
+	const local = bus(url);
+	const heard: PoolEvent[] = [];
+	local.subscribe((event) => heard.push(event));
+	local.subscribe((event) => heard.push(event), { namespace: "default", pool: "default" });
+	local.subscribe((event) => heard.push(event), { namespace: "default", pool: "other" });
+	await until(local, "connected");
+	const both = new Promise<void>((resolve) => {
+		local.subscribe(() => heard.length === 2 && resolve(), { namespace: "default", pool: "default" });
+	});
+	local.publish(stateEvent());
+	await both;
+	const asked = next<void>((listener) => local.onAskForStates(listener));
+	local.askForStates();
+	await asked;
+	await flushed(local, url);
+	expect(heard).toEqual([stateEvent(), stateEvent()]);
 });
 
 test("who listens to one pool hears nothing of another", async () => {
@@ -103,13 +149,51 @@ test("who listens to one pool hears nothing of another", async () => {
 	});
 	peer.subscribe((event) => heard.push(event), { namespace: "builds", pool: "default" });
 	await Promise.all([until(proxy, "connected"), until(peer, "connected")]);
-	await flushed(peer);
+	await flushed(peer, url);
 	const own = { ...stateEvent(), namespace: "builds", pool: "default" };
 	proxy.publish({ ...own, namespace: "other" });
 	proxy.publish(own);
 	proxy.publish({ ...own, pool: "last" });
 	await all;
 	expect(heard).toEqual([own]);
+});
+
+test("a request to drain reaches the proxies of its pool, is no event, and a malformed one is dropped", async () => {
+	const { url } = await server();
+	const [scaler, proxy] = [bus(url), bus(url)];
+	const pool = { namespace: "builds", pool: "ci" };
+	const events: PoolEvent[] = [];
+	proxy.subscribe((event) => events.push(event));
+	proxy.onAskToDrain(() => expect.unreachable(), { ...pool, pool: "other" });
+	const heard: DrainRequest[] = [];
+	const second = new Promise<void>((resolve) => {
+		proxy.onAskToDrain((request) => heard.push(request) === 2 && resolve(), pool);
+	});
+	scaler.askToDrain({ ...pool, daemon: "lost, as the bus is away" });
+	await Promise.all([until(scaler, "connected"), until(proxy, "connected")]);
+	await flushed(proxy, url);
+	scaler.askToDrain({ ...pool, daemon: "d-3" });
+	const stranger = await connect({ servers: url });
+	for (const bad of [
+		"garbage",
+		"{}",
+		JSON.stringify({ ...pool, pool: "other", daemon: "d-3" }),
+		"x".repeat(5_000),
+	])
+		stranger.publish("buildkit-drain.v1.builds.ci", bad);
+	await stranger.drain();
+	scaler.askToDrain({ ...pool, daemon: "d-4" });
+	await second;
+	// Whoever asks hears it too, if it has proxies of its own.
+	const own = next<DrainRequest>((listener) => scaler.onAskToDrain(listener, pool));
+	scaler.askToDrain({ ...pool, daemon: "d-5" });
+	expect(await own).toEqual({ ...pool, daemon: "d-5" });
+	expect(heard.slice(0, 2)).toEqual([
+		{ ...pool, daemon: "d-3" },
+		{ ...pool, daemon: "d-4" },
+	]);
+	expect(proxy.invalid.map(({ code }) => code)).toEqual(Array(4).fill("EVENT_INVALID"));
+	expect(events).toEqual([]);
 });
 
 test("a server killed and started again: disconnected with a reason, then connected, in under a second", async () => {
@@ -129,7 +213,7 @@ test("a server killed and started again: disconnected with a reason, then connec
 	const backAt = performance.now();
 	await Promise.all([until(proxy, "connected"), until(scaler, "connected")]);
 	expect(performance.now() - backAt).toBeLessThan(1_000);
-	await flushed(scaler);
+	await flushed(scaler, first.url);
 	proxy.publish(stateEvent(2));
 	expect(await received).toEqual(stateEvent(2));
 });
@@ -152,7 +236,7 @@ test("bad messages are dropped with a reason and the good one after them arrives
 	const scaler = bus(url);
 	const received = next<PoolEvent>((listener) => scaler.subscribe(listener));
 	await until(scaler, "connected");
-	await flushed(scaler);
+	await flushed(scaler, url);
 	const stranger = await connect({ servers: url });
 	const subject = "buildkit.v1.default.default.proxy.state";
 	stranger.publish(subject, "garbage");
@@ -175,17 +259,21 @@ test("a listener that throws is reported and does not stop the reader", async ()
 		throw new Error("listener broke");
 	});
 	await until(scaler, "connected");
-	for (let sequence = 0; sequence < 3; sequence++) scaler.publish(stateEvent(sequence));
-	await flushed(scaler);
+	for (let sequence = 0; sequence < 3; sequence++) scaler.publish(stateEvent(sequence), "now");
+	await flushed(scaler, url);
 	expect(scaler.invalid.map(({ message }) => message)).toEqual(Array(3).fill("listener broke"));
 	expect(sequences).toEqual([]);
 });
 
-test("an event larger than the server takes is reported, not thrown", async () => {
+test("an event larger than the server takes is reported, not thrown; so is one while it is away", async () => {
 	const { url } = await server();
 	const proxy = bus(url);
+	proxy.publish(stateEvent(0));
 	await until(proxy, "connected");
+	proxy.publish(stateEvent(1));
 	proxy.publish(largeEvent(10_000));
+	await proxy.close();
+	expect(proxy.outcomes).toEqual(["disconnected", "sent", "refused"]);
 	expect(proxy.invalid).toMatchObject([{ code: "INTERNAL", message: "MAX_PAYLOAD_EXCEEDED" }]);
 });
 
@@ -219,18 +307,21 @@ test("closing sends what was published", async () => {
 	const [proxy, scaler] = [bus(url), bus(url)];
 	const received = next<PoolEvent>((listener) => scaler.subscribe(listener));
 	await Promise.all([until(proxy, "connected"), until(scaler, "connected")]);
-	await flushed(scaler);
+	await flushed(scaler, url);
 	proxy.publish(stateEvent());
 	await proxy.close();
 	expect(proxy.status).toEqual({ t: "disconnected", reason: "closed" });
 	expect(await received).toEqual(stateEvent());
 });
 
-/** Resolves when the server has everything this bus said: its own question comes back. */
-async function flushed(asker: NatsBus): Promise<void> {
-	const echoed = next<void>((listener) => asker.onAskForStates(listener));
+/** Resolves when the server has everything this bus said: its question is heard elsewhere. */
+async function flushed(asker: NatsBus, url: string): Promise<void> {
+	const other = await connect({ servers: url });
+	const heard = other.subscribe("buildkit.v1.states.ask", { max: 1 });
+	await other.flush();
 	asker.askForStates();
-	await echoed;
+	for await (const _ of heard) break;
+	await other.close();
 }
 
 /** Resolves when a connect was refused at least once. */

@@ -1,6 +1,7 @@
 // Several proxies before the same daemons.
 import { expect, test } from "vitest";
 import { MemoryBus } from "../../events/memory-bus.ts";
+import { ManualClock } from "../helpers/manual-clock.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startStandIn } from "../helpers/stand-in-daemon.ts";
 import { startTestProxy, type TestProxy } from "../helpers/test-proxy.ts";
@@ -43,4 +44,20 @@ test("a proxy that starts later knows what the others have, and what goes with o
 	await late.until(() => late.proxy.state().pools[0]?.waiting === 1);
 	await first.proxy.close();
 	await late.until(() => taken(late).length === 1);
+});
+
+test("two proxies with one id do not fill a daemon twice", async () => {
+	const bus = new MemoryBus();
+	const first = await startTestProxy({ id: "twin", capacity: 1, bus });
+	// It started a millisecond later.
+	const clock = new ManualClock();
+	clock.advance(1);
+	const second = await startTestProxy({ id: "twin", capacity: 1, bus, clock });
+	const daemons = [await startStandIn(), await startStandIn()];
+	for (const { source } of [first, second]) source.set(daemons.map(({ port }) => port));
+	await RawClient.opened(second.port);
+	await second.until(() => taken(second).length === 1);
+	await RawClient.opened(first.port);
+	await first.until(() => taken(first).length === 1);
+	expect([...taken(second), ...taken(first)]).toEqual(["daemon-0", "daemon-1"]);
 });

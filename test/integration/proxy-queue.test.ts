@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { frameType } from "../../proxy/hold/http2.ts";
-import { clientOpening, firstRequest, openedBytes, RawClient } from "../helpers/raw-client.ts";
+import { openedBytes, RawClient } from "../helpers/raw-client.ts";
 import { startStandIn } from "../helpers/stand-in-daemon.ts";
 import { startTestProxy, type TestProxy } from "../helpers/test-proxy.ts";
 
@@ -148,41 +147,5 @@ describe("events", () => {
 		await tested.proxy.drain();
 		await tested.until(() => tested.events.at(-1)?.type === "proxy.stopped");
 		expect(tested.clock.pending).toBe(0);
-	});
-});
-
-describe("drain", () => {
-	test("takes nobody new, serves who waits, ends when the last build does", async () => {
-		const tested = await startTestProxy();
-		const [client] = await openClients(tested, 1);
-		const early = await RawClient.connect(tested.port);
-		await tested.until(() => tested.moves.filter((m) => m.state === "opening").length === 2);
-		let drained = false;
-		const draining = tested.proxy.drain().then(() => {
-			drained = true;
-		});
-		expect(tested.proxy.ready()).toEqual({ ok: false, reason: "draining" });
-		await expect(RawClient.connect(tested.port)).rejects.toThrow(/ECONNREFUSED/);
-		const daemon = await startStandIn();
-		tested.source.set([daemon.port]);
-		await client!.frame((f) => f.type === frameType.settings && f.length === 6);
-		expect(drained).toBe(false);
-		client!.socket.destroy();
-		await draining;
-		await early.closed;
-	});
-
-	test("a client that asks too late is told so", async () => {
-		const tested = await startTestProxy();
-		const [waiting] = await openClients(tested, 1);
-		const late = await RawClient.connect(tested.port);
-		await tested.until(() => tested.moves.filter((m) => m.state === "opening").length === 2);
-		const draining = tested.proxy.drain();
-		late.send(Buffer.concat([clientOpening, firstRequest]));
-		await late.frame((f) => f.type === frameType.settings);
-		await tested.until(() => tested.moves.at(-1)?.reason === "proxyStopping");
-		late.socket.destroy();
-		waiting!.socket.destroy();
-		await draining;
 	});
 });

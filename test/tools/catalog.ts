@@ -1,9 +1,10 @@
 // Every program the tests, the demo and `npm start` run, and where each may come from.
 import * as modules from "./go-modules.ts";
+import { buildkitReleases, buildxReleases } from "./go-releases.ts";
 
-/** Programs asked for together. A run without names gets "default"; the cluster's are large and many. */
-export type ToolSet = "default" | "cluster";
-export const toolSets: readonly ToolSet[] = ["default", "cluster"];
+/** Programs asked for together. A run without names gets "default"; the others' are large and many. */
+export type ToolSet = "default" | "cluster" | "compat";
+export const toolSets: readonly ToolSet[] = ["default", "cluster", "compat"];
 
 export interface Program {
 	readonly name: string;
@@ -21,17 +22,20 @@ export interface Program {
 	readonly goModule?: modules.GoModule;
 }
 
-const everywhere: readonly ToolSet[] = ["default", "cluster"];
+const everywhere: readonly ToolSet[] = ["default", "cluster", "compat"];
 const cluster: readonly ToolSet[] = ["cluster"];
+const compat: readonly ToolSet[] = ["compat"];
 
 export const catalog: readonly Program[] = [
 	{ name: "nats-server", sets: ["default"], debianPackage: "nats-server", goModule: modules.natsServer },
 	{ name: "buildkitd", sets: everywhere, goModule: modules.buildkit },
 	{ name: "buildctl", sets: everywhere, goModule: modules.buildkit },
-	{ name: "buildx", sets: ["default"], aliases: ["docker-buildx"], goModule: modules.buildx },
+	{ name: "buildx", sets: ["default", "compat"], aliases: ["docker-buildx"], goModule: modules.buildx },
 	{ name: "runc", sets: everywhere, debianPackage: "runc", goModule: modules.runc },
 	{ name: "busybox", sets: everywhere, mustBeStatic: true, debianPackage: "busybox-static" },
+	{ name: "keda-client", sets: ["default"], goModule: modules.kedaClient, onlyBuilt: true },
 	{ name: "haproxy", sets: [], debianPackage: "haproxy" },
+	...modules.bench.programs.map((name) => ({ name, sets: [], goModule: modules.bench, onlyBuilt: true })),
 
 	{ name: "etcd", sets: cluster, debianPackage: "etcd-server" },
 	{ name: "containerd", sets: cluster, debianPackage: "containerd" },
@@ -44,14 +48,14 @@ export const catalog: readonly Program[] = [
 		debianPackage: "containernetworking-plugins",
 	},
 	{ name: "nft", sets: cluster, debianPackage: "nftables" },
-	{ name: "ip", sets: cluster, debianPackage: "iproute2" },
+	{ name: "ip", sets: everywhere, debianPackage: "iproute2" },
 	{ name: "openssl", sets: cluster, debianPackage: "openssl" },
-	...built(modules.kubernetes),
-	...built(modules.keda),
-	...built(modules.helm),
-	...built(modules.coredns),
+	...built(cluster, modules.kubernetes, modules.keda, modules.helm, modules.coredns),
+	...built(compat, ...buildkitReleases, ...buildxReleases),
 ];
 
-function built(module: modules.GoModule): Program[] {
-	return module.programs.map((name) => ({ name, sets: cluster, goModule: module, onlyBuilt: true }));
+function built(sets: readonly ToolSet[], ...of: readonly modules.GoModule[]): Program[] {
+	return of.flatMap((goModule) =>
+		goModule.programs.map((name) => ({ name, sets, goModule, onlyBuilt: true })),
+	);
 }

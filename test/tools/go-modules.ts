@@ -1,9 +1,25 @@
-// The wrapper Go modules in go/<dir>. A version stands here and in go/<dir>/go.mod: change both together
+// What is built from Go sources. A wrapper's version stands here and in go/<dir>/go.mod: change both together
 // (a changed version here rebuilds).
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { modulesDir } from "./paths.ts";
 
-/** A wrapper Go module in go/<dir>: upstreams with replace lines refuse `go install pkg@version`. */
+/** Where a module's sources come from; either way every byte of them is pinned by a hash in this repository. */
+export type GoSource =
+	/** Our own module in go/<dir>: upstreams with replace lines refuse `go install pkg@version`. */
+	| { readonly t: "wrapper"; readonly dir: string }
+	/** A released module as it is, built in its own folder; `sum` covers its go.sum, and that covers all the rest. */
+	| {
+			readonly t: "release";
+			readonly path: string;
+			readonly sum: string;
+			/** The folders of its programs. */
+			readonly packages: readonly string[];
+	  };
+
 export interface GoModule {
-	readonly dir: string;
+	readonly source: GoSource;
 	readonly title: string;
 	readonly version: string;
 	/** All programs the module builds; building it once gives all of them. */
@@ -22,7 +38,7 @@ export interface GoModule {
 
 // Static (no cgo), so that the same files run inside a FROM scratch image.
 export const buildkit: GoModule = {
-	dir: "buildkit",
+	source: { t: "wrapper", dir: "buildkit" },
 	title: "moby/buildkit",
 	version: "v0.33.1",
 	programs: ["buildkitd", "buildctl"],
@@ -32,7 +48,7 @@ export const buildkit: GoModule = {
 };
 
 export const buildx: GoModule = {
-	dir: "buildx",
+	source: { t: "wrapper", dir: "buildx" },
 	title: "docker/buildx",
 	version: "v0.30.1",
 	programs: ["buildx"],
@@ -42,7 +58,7 @@ export const buildx: GoModule = {
 };
 
 export const natsServer: GoModule = {
-	dir: "nats-server",
+	source: { t: "wrapper", dir: "nats-server" },
 	title: "nats-io/nats-server",
 	version: "v2.15.2",
 	programs: ["nats-server"],
@@ -52,7 +68,7 @@ export const natsServer: GoModule = {
 
 // Without seccomp every RUN step fails: "seccomp: config provided but seccomp not supported".
 export const runc: GoModule = {
-	dir: "runc",
+	source: { t: "wrapper", dir: "runc" },
 	title: "opencontainers/runc",
 	version: "v1.3.3",
 	programs: ["runc"],
@@ -62,8 +78,18 @@ export const runc: GoModule = {
 	needs: "a C compiler, pkg-config and libseccomp's headers (libseccomp-dev or libseccomp-devel)",
 };
 
+// Our own: a rival and the load generators that Node would be too slow for.
+export const bench: GoModule = {
+	source: { t: "wrapper", dir: "bench" },
+	title: "test/tools/go/bench",
+	version: contentHash("bench"),
+	programs: ["copy-proxy", "echo-load", "relay-load"],
+	cgo: false,
+	usualTime: "",
+};
+
 export const kubernetes: GoModule = {
-	dir: "kubernetes",
+	source: { t: "wrapper", dir: "kubernetes" },
 	title: "kubernetes/kubernetes",
 	version: "v1.35.4",
 	programs: [
@@ -85,7 +111,7 @@ export const kubernetes: GoModule = {
 };
 
 export const keda: GoModule = {
-	dir: "keda",
+	source: { t: "wrapper", dir: "keda" },
 	title: "kedacore/keda",
 	version: "v2.20.2",
 	programs: ["keda-operator", "keda-adapter"],
@@ -96,7 +122,7 @@ export const keda: GoModule = {
 };
 
 export const helm: GoModule = {
-	dir: "helm",
+	source: { t: "wrapper", dir: "helm" },
 	title: "helm/helm",
 	version: "v3.22.0",
 	programs: ["helm"],
@@ -106,10 +132,31 @@ export const helm: GoModule = {
 };
 
 export const coredns: GoModule = {
-	dir: "coredns",
+	source: { t: "wrapper", dir: "coredns" },
 	title: "coredns/coredns",
 	version: "v1.13.1",
 	programs: ["coredns"],
 	cgo: false,
 	usualTime: "one to two minutes the first time",
 };
+
+// The one program of ours among them: a client of the scaler on KEDA's own gRPC implementation, for test/conformance.
+export const kedaClient: GoModule = {
+	source: { t: "wrapper", dir: "keda-client" },
+	title: "test/tools/go/keda-client",
+	version: contentHash("keda-client"),
+	programs: ["keda-client"],
+	cgo: false,
+	usualTime: "about half a minute the first time",
+};
+
+/** Stands for the version of a module whose source is here: any change rebuilds. */
+function contentHash(dir: string): string {
+	const hash = createHash("sha256");
+	const names = readdirSync(join(modulesDir, dir), { encoding: "utf8", recursive: true }).toSorted();
+	for (const name of names) {
+		const path = join(modulesDir, dir, name);
+		if (statSync(path).isFile()) hash.update(name).update(readFileSync(path));
+	}
+	return hash.digest("hex").slice(0, 12);
+}

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { isExecutable, stampOf } from "./find.ts";
-import type { GoModule } from "./go-modules.ts";
+import type { GoModule, GoSource } from "./go-modules.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { binDir, modulesDir, stampDir, systemPath, toolsDir } from "./paths.ts";
 import { withProgress } from "./progress.ts";
@@ -19,7 +19,7 @@ import { ToolError } from "./tool-error.ts";
 
 const BUILD_PREFIX = "build-";
 
-/** Builds a wrapper module's programs beside .tools/bin and moves them in when they are whole. */
+/** Builds a module's programs beside .tools/bin and moves them in when they are whole. */
 export async function buildModule(module: GoModule): Promise<void> {
 	const go = findGo();
 	const names = module.programs.join(", ");
@@ -31,21 +31,45 @@ export async function buildModule(module: GoModule): Promise<void> {
 	const stamp = stampOf(module);
 	mkdirSync(toolsDir, { recursive: true });
 	removeLeftovers(BUILD_PREFIX);
-	const temporary = mkdtempSync(join(toolsDir, `${BUILD_PREFIX}${module.dir}-`));
+	const temporary = mkdtempSync(join(toolsDir, BUILD_PREFIX));
 	try {
-		// A copy, so that no Go command can change the committed go.mod and go.sum.
-		const source = join(temporary, "source");
-		cpSync(join(modulesDir, module.dir), source, { recursive: true });
 		const output = join(temporary, "bin");
-		await withProgress(`building ${names} (${stamp})`, module.usualTime, () =>
-			runGoInstall(go, module, source, output),
-		);
+		await withProgress(`building ${names} (${stamp})`, module.usualTime, async () => {
+			const folder = await sourceFolder(go, module, temporary);
+			await runGoInstall(go, module, folder, output);
+		});
 		for (const name of module.programs) {
 			moveIn(name, join(output, module.builtAs?.[name] ?? name), stamp, temporary);
 		}
 	} finally {
 		rmSync(temporary, { recursive: true, force: true });
 	}
+}
+
+/** The folder to build in. Throws when the sources are not those that were pinned. */
+async function sourceFolder(go: string, module: GoModule, temporary: string): Promise<string> {
+	const { source } = module;
+	if (source.t === "wrapper") {
+		// A copy, so that no Go command can change the committed go.mod and go.sum.
+		const folder = join(temporary, "source");
+		cpSync(join(modulesDir, source.dir), folder, { recursive: true });
+		return folder;
+	}
+	// Checked against our own hash, so that the public checksum database need not be in reach.
+	const env = { ...process.env, GOWORK: "off", GOFLAGS: "", GONOSUMDB: source.path };
+	const report = await runCommand(go, ["mod", "download", "-json", `${source.path}@${module.version}`], {
+		cwd: temporary,
+		env,
+	});
+	const { Dir: folder, Sum: sum }: { Dir?: string; Sum?: string } = JSON.parse(report);
+	if (folder === undefined || sum !== source.sum) {
+		throw new ToolError(`${stampOf(module)} has the hash ${sum}, and not ${source.sum} as pinned`);
+	}
+	return folder;
+}
+
+function packagesOf(source: GoSource): readonly string[] {
+	return source.t === "wrapper" ? ["tool"] : source.packages;
 }
 
 async function runGoInstall(go: string, module: GoModule, cwd: string, gobin: string): Promise<void> {
@@ -60,7 +84,7 @@ async function runGoInstall(go: string, module: GoModule, cwd: string, gobin: st
 		GOWORK: "off",
 		CGO_ENABLED: module.cgo ? "1" : "0",
 	};
-	const args = ["install", "-trimpath", "-ldflags", linking.join(" "), ...tags, "tool"];
+	const args = ["install", "-trimpath", "-ldflags", linking.join(" "), ...tags, ...packagesOf(module.source)];
 	try {
 		await runCommand(go, args, { cwd, env });
 	} catch (error) {

@@ -75,14 +75,47 @@ capabilities:
   value: {{ $.Values.nats.url | default (printf "nats://%s-nats.%s:4222" (include "buildkit-scaler.fullname" $) $.Release.Namespace) }}
   {{- end }}
   {{- end }}
+{{- with .Values.nats.credentials }}
+{{- if .secretName }}
+- name: BUILDKIT_SCALER_NATS_{{ upper .kind }}
+  value: /tls/nats-credentials/{{ .kind }}
+{{- end }}
+{{- end }}
+{{- with .Values.nats.tls }}
+{{- if .secretName }}
+- name: BUILDKIT_SCALER_NATS_TLS_CA
+  value: /tls/nats/ca.crt
+{{- if .clientAuth }}
+- name: BUILDKIT_SCALER_NATS_TLS_CERT
+  value: /tls/nats/tls.crt
+- name: BUILDKIT_SCALER_NATS_TLS_KEY
+  value: /tls/nats/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "buildkit-scaler.standalone" -}}
+{{- if eq .Values.mode "standalone" }}true{{ end -}}
+{{- end -}}
+
+{{- /* Whether the proxies, or scalers, use NATS. */ -}}
+{{- define "buildkit-scaler.withNats" -}}
+{{- if or (not (include "buildkit-scaler.standalone" .)) .Values.nats.url .Values.nats.existingSecret.name }}true{{ end -}}
 {{- end -}}
 
 {{- define "buildkit-scaler.ownNats" -}}
-{{- if not (or .Values.nats.url .Values.nats.existingSecret.name) }}true{{ end -}}
+{{- if not (or (include "buildkit-scaler.standalone" .) .Values.nats.url .Values.nats.existingSecret.name) }}true{{ end -}}
 {{- end -}}
 
 {{- /* Health of a process with our admin server: live while it answers, ready while NATS is there. */ -}}
 {{- define "buildkit-scaler.probes" -}}
+# A crowded node can take minutes to load the program, and ending it would make it begin again.
+startupProbe:
+  httpGet: { path: /healthz, port: admin }
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 300
 livenessProbe:
   httpGet: { path: /healthz, port: admin }
   periodSeconds: 10
@@ -93,4 +126,123 @@ readinessProbe:
   httpGet: { path: /readyz, port: admin }
   periodSeconds: 2
   timeoutSeconds: 2
+{{- end -}}
+
+{{- /* How clients speak. YAML reads an unquoted `off` as false. */ -}}
+{{- define "buildkit-scaler.tlsMode" -}}
+{{ .Values.proxy.tls.mode | default "off" }}
+{{- end -}}
+
+{{- /* The name that clients of the proxy know it by, if they are not told another. */ -}}
+{{- define "buildkit-scaler.proxyHost" -}}
+{{ include "buildkit-scaler.fullname" . }}-proxy.{{ .Release.Namespace }}
+{{- end -}}
+
+{{- /*
+A volume of a Secret's TLS files, called cert-manager's way whatever they are called in the Secret. Mounted as a whole, so
+that the kubelet swaps all of them at once when the Secret changes. Takes (list volume secret keys parts).
+*/ -}}
+{{- define "buildkit-scaler.tlsVolume" -}}
+{{- $keys := index . 2 -}}
+{{- $files := dict "cert" "tls.crt" "key" "tls.key" "ca" "ca.crt" -}}
+- name: {{ index . 0 }}
+  secret:
+    secretName: {{ index . 1 }}
+    items:
+      {{- range index . 3 }}
+      - { key: {{ get $keys . }}, path: {{ get $files . }} }
+      {{- end }}
+{{- end -}}
+
+{{- /* The proxy's TLS files: /tls/NAME of each volume here. */ -}}
+{{- define "buildkit-scaler.proxyTlsVolumes" -}}
+{{- $tls := .Values.proxy.tls -}}
+{{- if eq (include "buildkit-scaler.tlsMode" .) "terminate" }}
+{{- $clientCa := ternary "" (default $tls.secretName $tls.clientCaSecretName) (eq $tls.clientAuth "none") }}
+{{ include "buildkit-scaler.tlsVolume" (list "server" $tls.secretName $tls.keys (list "cert" "key")) }}
+{{- if $clientCa }}
+{{ include "buildkit-scaler.tlsVolume" (list "client-ca" $clientCa $tls.keys (list "ca")) }}
+{{- end }}
+{{- end }}
+{{ include "buildkit-scaler.daemonTlsVolume" . }}
+{{- if include "buildkit-scaler.withNats" . }}
+{{ include "buildkit-scaler.natsVolumes" . }}
+{{- end }}
+{{- end -}}
+
+{{- /* What proxies and scalers get into NATS with, in /tls/NAME. */ -}}
+{{- define "buildkit-scaler.natsVolumes" -}}
+{{- with .Values.nats.tls }}
+{{- if .secretName }}
+{{ include "buildkit-scaler.tlsVolume" (list "nats" .secretName .keys (ternary (list "cert" "key" "ca") (list "ca") .clientAuth)) }}
+{{- end }}
+{{- end }}
+{{- with .Values.nats.credentials }}
+{{- if .secretName }}
+- name: nats-credentials
+  secret:
+    secretName: {{ .secretName }}
+    items:
+      - { key: {{ .key }}, path: {{ .kind }} }
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The scaler's TLS files, likewise. */ -}}
+{{- define "buildkit-scaler.scalerTlsVolumes" -}}
+{{- $tls := .Values.scaler.tls -}}
+{{- if $tls.secretName }}
+{{ include "buildkit-scaler.tlsVolume" (list "server" $tls.secretName $tls.keys (list "cert" "key")) }}
+{{- if $tls.client.secretName }}
+{{ include "buildkit-scaler.tlsVolume" (list "client-ca" $tls.client.secretName $tls.client.keys (list "ca")) }}
+{{- end }}
+{{- end }}
+{{ include "buildkit-scaler.daemonTlsVolume" . }}
+{{ include "buildkit-scaler.natsVolumes" . }}
+{{- end -}}
+
+{{- /* For whoever speaks TLS with the daemons: proxies, and scalers that ask them whether they build. */ -}}
+{{- define "buildkit-scaler.daemonTlsVolume" -}}
+{{- with .Values.daemons.tls.client }}
+{{- if .secretName }}
+{{ include "buildkit-scaler.tlsVolume" (list "daemons" .secretName .keys (list "cert" "key" "ca")) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "buildkit-scaler.daemonTlsArgs" -}}
+{{- with .Values.daemons.tls }}
+{{- if .client.secretName }}
+- --daemon-tls-ca=/tls/daemons/ca.crt
+- --daemon-tls-cert=/tls/daemons/tls.crt
+- --daemon-tls-key=/tls/daemons/tls.key
+- --daemon-tls-server-name={{ .serverName | default (printf "%s-daemons.%s.svc" (include "buildkit-scaler.fullname" $) $.Release.Namespace) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* What the scaler may do in its namespace. */ -}}
+{{- define "buildkit-scaler.scalerRules" -}}
+{{- if .Values.scaler.expectProxies }}
+# Which proxies there are. Kubernetes cannot narrow a list or a watch to those of one Service.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.scaler.podDeletionCost }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [patch]
+{{- end }}
+{{- if .Values.scaler.burstAssist }}
+# How many daemons KEDA allows, and setting their number.
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  resourceNames: [{{ include "buildkit-scaler.fullname" . }}-daemons]
+  verbs: [get]
+- apiGroups: [apps]
+  resources: [{{ lower .Values.daemons.kind }}s/scale]
+  resourceNames: [{{ include "buildkit-scaler.fullname" . }}-daemons]
+  verbs: [get, patch]
+{{- end }}
 {{- end -}}

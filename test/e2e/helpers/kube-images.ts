@@ -55,7 +55,8 @@ async function compile(dist: string): Promise<void> {
 	await runCommand(tsc, ["-p", join(projectRoot, "tsconfig.build.json"), "--outDir", dist]);
 	cpSync(join(projectRoot, "package.json"), join(dist, "package.json"));
 	mkdirSync(join(dist, "protos"), { recursive: true });
-	cpSync(join(projectRoot, "protos", "externalscaler.proto"), join(dist, "protos", "externalscaler.proto"));
+	for (const proto of ["externalscaler.proto", "buildkit-control.proto"])
+		cpSync(join(projectRoot, "protos", proto), join(dist, "protos", proto));
 }
 
 async function nodeBase(): Promise<ContextFile[]> {

@@ -48,7 +48,7 @@ const values = {
 		resources: { requests: { cpu: "10m", memory: "32Mi" } },
 		persistence: { size: "1Gi" },
 	},
-	autoscaling: { cooldownSeconds: 3, pollingSeconds: 1 },
+	autoscaling: { cooldownSeconds: 3, allowShortCooldown: true, pollingSeconds: 1 },
 };
 
 /** `helm install`; resolves when it is ready and its pool, started by the install, sleeps. */
@@ -73,8 +73,8 @@ export async function upgradeRelease(cluster: Cluster, release: Release, changed
 	}
 }
 
-/** JSON is YAML. */
-function valuesOf(name: string, kind: Release["kind"], ofTest: object = {}): string {
+/** For `helm --values -`: JSON is YAML. */
+export function valuesOf(name: string, kind: Release["kind"], ofTest: object = {}): string {
 	return JSON.stringify([values, { fullnameOverride: name, daemons: { kind } }, ofTest].reduce(merge));
 }
 

@@ -1,0 +1,93 @@
+// Daemons that are taken away while builds are on them, by somebody who knows nothing of builds.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ProxyState } from "../../proxy/observe/state.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { buildContext, buildctl } from "../helpers/build-client.ts";
+import type { CliProcess } from "../helpers/cli-process.ts";
+import { aloneOnTheMachine } from "./helpers/alone.ts";
+import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
+import { installRelease, type Release } from "./helpers/kube-release.ts";
+import { until } from "./helpers/kube-until.ts";
+
+aloneOnTheMachine();
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+	cluster = await startChartCluster();
+}, START_TIMEOUT_MS);
+
+afterAll(() => stopChartCluster(cluster));
+
+async function install(name: string): Promise<Release> {
+	return await installRelease(cluster, {
+		name,
+		values: {
+			pool: { buildsPerDaemon: 1 },
+			daemons: { persistence: { enabled: false }, drain: { quietSeconds: 3 } },
+			autoscaling: { maxReplicas: 4, scaleDown: { stabilizationSeconds: 0 } },
+		},
+	});
+}
+
+async function scale({ namespace }: Release, workload: string, replicas: number): Promise<void> {
+	await cluster.kubectl(["scale", workload, `--replicas=${replicas}`, "--namespace", namespace]);
+}
+
+/** Builds on each daemon, by all proxies. */
+async function buildsByDaemon(release: Release): Promise<Record<string, number>> {
+	const builds: Record<string, number> = {};
+	for (const { status } of await release.pods("proxy")) {
+		const answer = await fetch(`http://${status?.podIP}:8081/state`);
+		const { pools } = (await answer.json()) as ProxyState;
+		for (const { name, active } of pools.flatMap(({ daemons }) => daemons))
+			builds[name] = (builds[name] ?? 0) + active;
+	}
+	return builds;
+}
+
+/** A build that runs on this daemon by now, as all below it are full. */
+async function buildOn(release: Release, daemon: string, seconds: number): Promise<CliProcess> {
+	const build = buildctl(release.outsideAddress, buildContext(`echo running; sleep ${seconds}`));
+	await build.line(/running$/);
+	expect(await buildsByDaemon(release)).toMatchObject({ [daemon]: 1 });
+	return build;
+}
+
+async function uidOf(release: Release, name: string): Promise<string | undefined> {
+	const pod = (await release.pods("daemons")).find(({ metadata }) => metadata?.name === name);
+	return pod?.metadata?.uid;
+}
+
+test("scaled down by hand: the build on the highest daemon ends well, and who comes gets the next one", async () => {
+	const release = await install("drained");
+	const first = await buildOn(release, "drained-daemons-0", 60);
+	const second = await buildOn(release, "drained-daemons-1", 45);
+	const busy = await uidOf(release, "drained-daemons-1");
+	await scale(release, "statefulset/drained-daemons", 1);
+	await until("its pod terminates", 20_000, async () => {
+		const pods = await release.pods("daemons");
+		return pods.some(({ metadata }) => metadata?.uid === busy && metadata?.deletionTimestamp !== undefined);
+	});
+	// The first two are full and its own pod takes nobody.
+	const third = buildctl(release.outsideAddress);
+	expect(await third.exited, third.output).toBe(0);
+	expect(await uidOf(release, "drained-daemons-1")).toBe(busy);
+	expect((await release.pods("daemons")).map(({ metadata }) => metadata?.name)).toContain(
+		"drained-daemons-2",
+	);
+	expect(second.child.exitCode).toBeNull();
+	expect(await second.exited, second.output).toBe(0);
+	expect(await first.exited, first.output).toBe(0);
+	await release.asleep();
+});
+
+test("without a scaler: the build ends well, and the daemon goes after it", async () => {
+	const release = await install("alone");
+	const build = await buildOn(release, "alone-daemons-0", 25);
+	const busy = await uidOf(release, "alone-daemons-0");
+	await scale(release, "deployment/alone-scaler", 0);
+	await scale(release, "statefulset/alone-daemons", 0);
+	expect(await build.exited, build.output).toBe(0);
+	await until("the daemon is gone", 40_000, async () => (await uidOf(release, "alone-daemons-0")) !== busy);
+});
