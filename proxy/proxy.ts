@@ -27,7 +27,7 @@ import {
 } from "./pool/pool-settings.ts";
 import { type Certificate, type PreparedChange, ServedPool, type ServedPoolDeps } from "./served-pool.ts";
 import { userTimeoutSupport } from "./wire/dead-host.ts";
-import { kernelPipe } from "./wire/kernel-pipe.ts";
+import { kernelPipes } from "./wire/kernel-pipe.ts";
 
 export interface ProxyOptions<Source> {
 	/** Unique among proxies and the same after a restart. */
@@ -64,9 +64,9 @@ export async function startProxy<Source>(
 			"a host that dies while bytes are on their way to it is noticed late, after up to 15 minutes",
 		);
 	}
-	const pipe = kernelPipe();
-	if ("reason" in pipe)
-		deps.log.info({ reason: pipe.reason }, "bulk bytes are copied, not moved by the kernel");
+	const pipes = kernelPipes();
+	if ("reason" in pipes)
+		deps.log.info({ reason: pipes.reason }, "bulk bytes are copied, not moved by the kernel");
 	await proxy.apply(options.pools);
 	return proxy;
 }

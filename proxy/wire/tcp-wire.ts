@@ -1,34 +1,14 @@
 import net from "node:net";
 import type { DaemonAddress } from "../daemon.ts";
 import { type DeadHostLimits, endWhenHostDies } from "./dead-host.ts";
-import { fileDescriptor } from "./file-descriptor.ts";
-import { KernelPipe, kernelPipe } from "./kernel-pipe.ts";
+import { KernelPipes, kernelPipes } from "./kernel-pipe.ts";
+import { Outgoing } from "./outgoing.ts";
+import { isShared, ReadBuffer } from "./read-buffer.ts";
 import { bulkPauseMs, ReadPacing } from "./read-pacing.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
-/**
- * All wires read into this one at first. While a client is held every byte worth keeping is copied anyway, and thousands
- * of clients that are served at once need no buffers at once.
- */
-const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
-/** A live direction gets its own buffer with the n-th read: what it forwards from then on is not copied. */
-const sharedReads = 8;
-const smallBufferBytes = 4 * 1024;
-/** Or at once, and a larger one, if it reads more than a small one would hold. */
-const firstOwnBytes = 64 * 1024;
-/** As far as it grows, whenever a read takes most of it. */
-const bulkBufferBytes = 512 * 1024;
-/**
- * One that takes most of even that has its bytes moved by the kernel from then on, all but the first of each arrival,
- * which Node reads. After so many arrivals in a row without any others it is an ordinary direction again.
- */
-const bulkFirstBytes = 16 * 1024;
-const maxSmallArrivals = 16;
 /** So many at once are worth their wakeup: waiting for more would only keep the sender waiting. */
 const manyBytes = 256 * 1024;
-/** Moved at a time, before it is others' turn. */
-const maxMoves = 8;
-
 const nothing = Buffer.alloc(0);
 
 /** The handle's own readStop: net.Socket stops its handle by itself only when its queue is full (lib/net.js). */
@@ -55,13 +35,9 @@ export function tuneSocket(socket: net.Socket, limits: DeadHostLimits): void {
 /** A plain socket, read into reused buffers (net's `onread` option) and never through a stream's queue: half the CPU of `pipe`. */
 export class TcpWire implements Wire {
 	readonly #socket: net.Socket;
+	readonly #outgoing: Outgoing;
 	#events: WireEvents | undefined;
-	#buffer: Buffer = sharedBuffer;
-	#mayOwnBuffer = false;
-	/** Live reads into the shared buffer. */
-	#sharedReads = 0;
-	/** Arrivals in a row that were no bulk; undefined while the kernel does not move what comes. */
-	#smallArrivals: number | undefined;
+	readonly #reads = new ReadBuffer(() => kernelPipes() instanceof KernelPipes);
 	readonly #pacing = new ReadPacing();
 	#resumeOnDrain: Wire | undefined;
 	#error: Error | undefined;
@@ -72,20 +48,23 @@ export class TcpWire implements Wire {
 	private constructor(makeSocket: (onread: net.OnReadOpts) => net.Socket) {
 		this.#socket = makeSocket({
 			// Node asks for the next buffer after each read, so a wire can move from the shared to its own buffer.
-			buffer: () => this.#buffer,
+			buffer: () => this.#reads.buffer,
 			callback: (length, { buffer, byteOffset }) => this.#read(Buffer.from(buffer, byteOffset, length)),
 		});
+		this.#outgoing = new Outgoing(this.#socket);
 		this.#socket.on("error", (error) => {
 			this.#error = error;
 		});
 		this.#socket.on("end", () => this.#events?.onEnd());
 		this.#socket.on("drain", () => {
+			if (!this.#outgoing.giveOn()) return;
 			const source = this.#resumeOnDrain;
 			this.#resumeOnDrain = undefined;
 			source?.resume();
 		});
 		this.#socket.on("close", () => {
 			this.#closed = true;
+			this.#outgoing.closed();
 			this.#events?.onClose(this.#error);
 		});
 	}
@@ -120,7 +99,7 @@ export class TcpWire implements Wire {
 	}
 
 	get pendingBytes(): number {
-		return this.#socket.writableLength;
+		return this.#outgoing.pendingBytes;
 	}
 
 	attach(events: WireEvents): void {
@@ -132,23 +111,20 @@ export class TcpWire implements Wire {
 
 	/** Reads go into a buffer of the wire's own, which a pending write may keep. */
 	ownBuffer(): void {
-		this.#mayOwnBuffer = true;
+		this.#reads.own();
 	}
 
 	write(bytes: Uint8Array): void {
-		if (!this.#closed) this.#socket.write(bytes);
+		if (!this.#closed) this.#outgoing.write(bytes);
 	}
 
 	forward(bytes: Buffer, source: Wire): boolean {
 		if (this.#closed) return true;
 		// Others read into the shared buffer, so they must not stay there until the kernel takes them.
-		const shared = bytes.buffer === sharedBuffer.buffer;
-		this.#socket.write(shared ? Buffer.from(bytes) : bytes);
-		if (this.#socket.writableLength === 0) {
-			if (!(source instanceof TcpWire) || source.#smallArrivals === undefined) return true;
-			source.#moveOn(this);
-			if (this.#socket.writableLength === 0) return true;
-		}
+		this.#outgoing.write(isShared(bytes) ? Buffer.from(bytes) : bytes);
+		if (source instanceof TcpWire && source.#reads.isLeftToKernel)
+			source.bytesRead += this.#outgoing.moveFrom(source.#socket);
+		if (this.pendingBytes === 0) return true;
 		this.#resumeOnDrain = source;
 		return false;
 	}
@@ -158,7 +134,7 @@ export class TcpWire implements Wire {
 	}
 
 	end(): void {
-		this.#socket.end();
+		this.#outgoing.end();
 	}
 
 	destroy(): void {
@@ -177,57 +153,16 @@ export class TcpWire implements Wire {
 	#read(bytes: Buffer): boolean {
 		const before = this.bytesRead;
 		this.bytesRead += bytes.length;
-		const filled = bytes.length === this.#buffer.length;
-		if (this.#mayOwnBuffer) this.#grow(bytes.length);
+		const filled = bytes.length === this.#reads.buffer.length;
+		this.#reads.afterRead(bytes.length);
 		const readOn = this.#events?.onBytes(bytes) ?? true;
-		if (!readOn || !this.#mayOwnBuffer) return readOn;
+		if (!readOn || !this.#reads.isOwned) return readOn;
 		const arrived = this.bytesRead - before;
-		this.#countSmall(arrived);
+		this.#reads.afterArrival(arrived);
 		// What filled its buffer is read on at once, unless the kernel has moved all the rest.
 		const more = filled && arrived === bytes.length;
 		if (more || arrived >= manyBytes || !this.#pacing.pauses(arrived, performance.now())) return true;
 		setTimeout(() => this.resume(), bulkPauseMs);
 		return false;
-	}
-
-	/** The next read gets more room after one of so many bytes that it took most of what there was. */
-	#grow(readBytes: number): void {
-		const size = this.#buffer.length;
-		if (this.#buffer === sharedBuffer) {
-			if (readBytes > smallBufferBytes) this.#buffer = Buffer.allocUnsafeSlow(firstOwnBytes);
-			else if (++this.#sharedReads >= sharedReads) this.#buffer = Buffer.allocUnsafeSlow(smallBufferBytes);
-		} else if (this.#smallArrivals === undefined && readBytes > size / 2) {
-			if (size < bulkBufferBytes) this.#buffer = Buffer.allocUnsafeSlow(Math.min(size * 4, bulkBufferBytes));
-			else if (kernelPipe() instanceof KernelPipe) this.#leaveToKernel();
-		}
-	}
-
-	#leaveToKernel(): void {
-		this.#smallArrivals = 0;
-		this.#buffer = Buffer.allocUnsafeSlow(bulkFirstBytes);
-	}
-
-	#countSmall(arrived: number): void {
-		if (this.#smallArrivals === undefined) return;
-		this.#smallArrivals = arrived > bulkFirstBytes ? 0 : this.#smallArrivals + 1;
-		if (this.#smallArrivals < maxSmallArrivals) return;
-		this.#smallArrivals = undefined;
-		this.#buffer = Buffer.allocUnsafeSlow(firstOwnBytes);
-	}
-
-	/** Has the kernel move what has come since the last read. */
-	#moveOn(to: TcpWire): void {
-		const pipe = kernelPipe();
-		if (!(pipe instanceof KernelPipe)) return;
-		for (let moves = 0; moves < maxMoves; moves++) {
-			const [from, into] = [fileDescriptor(this.#socket), fileDescriptor(to.#socket)];
-			if (from === undefined || into === undefined) return;
-			const { bytes, left } = pipe.move(from, into);
-			if (bytes === 0) return;
-			this.bytesRead += bytes;
-			if (left === undefined) continue;
-			to.#socket.write(left);
-			return;
-		}
 	}
 }

@@ -34,13 +34,13 @@ function hashAll(socket: net.Socket, slow: boolean): Promise<string> {
 
 vi.mock(import("../../proxy/wire/kernel-pipe.ts"), async (importOriginal) => {
 	const actual = await importOriginal();
-	return { ...actual, kernelPipe: vi.fn(actual.kernelPipe) };
+	return { ...actual, kernelPipes: vi.fn(actual.kernelPipes) };
 });
 
 /** Has the wires copy what they move, as where there is no splice(2). */
-function withoutKernelPipe(): void {
-	vi.mocked(kernel.kernelPipe).mockReturnValue({ reason: "a test" });
-	onTestFinished(() => void vi.mocked(kernel.kernelPipe).mockReset());
+function withoutKernelPipes(): void {
+	vi.mocked(kernel.kernelPipes).mockReturnValue({ reason: "a test" });
+	onTestFinished(() => void vi.mocked(kernel.kernelPipes).mockReset());
 }
 
 describe("the byte path", () => {
@@ -54,8 +54,8 @@ describe("the byte path", () => {
 	])(
 		"moves 24 MB each way unchanged, each direction to its own end: %s",
 		async (_what, slowClient, slowDaemon, how) => {
-			if (how === "copied") withoutKernelPipe();
-			const move = vi.spyOn(kernel.KernelPipe.prototype, "move");
+			if (how === "copied") withoutKernelPipes();
+			const move = vi.spyOn(kernel.KernelPipe.prototype, "fill");
 			onTestFinished(() => move.mockRestore());
 			const sizes = [1, 100, 4_096, 65_536, 300_000, 1 << 20];
 			const chunks = Array.from({ length: 17 * sizes.length }, (_, i) =>
@@ -83,7 +83,7 @@ describe("the byte path", () => {
 			expect(await daemonGot).toBe(hashAfter(clientOpening, firstRequest));
 			await until(() => moves.at(-1)?.state === "closed");
 			expect(moves.at(-1)).toMatchObject({ reason: expect.stringMatching(/clientClosed|daemonClosed/) });
-			const movedBytes = move.mock.results.reduce((sum, { value }) => sum + value.bytes, 0);
+			const movedBytes = move.mock.results.reduce((sum, { value }) => sum + value, 0);
 			if (how === "copied") expect(movedBytes).toBe(0);
 			else expect(movedBytes).toBeGreaterThan(1e6);
 		},

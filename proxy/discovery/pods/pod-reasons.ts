@@ -1,4 +1,3 @@
-import { type Backoff, backoffDelayMs } from "../../../common/backoff.ts";
 import type { Clock, Timer } from "../../../common/clock.ts";
 import { ScalerError } from "../../../common/error.ts";
 import type { Logger } from "../../../common/log.ts";
@@ -22,8 +21,10 @@ export interface PodReasonsDeps {
 
 /** An ordinary wake is over by then, and has cost the API nothing. */
 const firstLookMs = 2_000;
-/** From one look to the next, for as long as somebody waits. */
-const between: Backoff = { firstMs: 5_000, maxMs: 30_000 };
+/** From one look to the next: whoever gives up reads what is true by then. A pod that is not there after so many comes late. */
+const oftenMs = 3_000;
+const maxOftenLooks = 20;
+const seldomMs = 15_000;
 /** A daemon that accepts and then dies takes a build out of the queue for a moment, again and again. */
 const lingerMs = 5_000;
 const lookTimeoutMs = 10_000;
@@ -85,7 +86,7 @@ export class PodReasons {
 			// The wait was short; if there is another one soon, this is a daemon that dies at once.
 			if (!this.#hurried) return this.#lookAfter(firstLookMs, look, ended);
 			await this.#look(ended);
-			if (!ended.aborted) this.#lookAfter(backoffDelayMs(between, look), look + 1, ended);
+			if (!ended.aborted) this.#lookAfter(look < maxOftenLooks ? oftenMs : seldomMs, look + 1, ended);
 		});
 	}
 
