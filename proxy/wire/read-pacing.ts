@@ -22,6 +22,11 @@ export class ReadPacing {
 	#poorPauses = 0;
 	#eagerReads = 0;
 
+	/** Whether such a read is of no matter to it: small messages need not even ask what time it is. */
+	ignores(readBytes: number): boolean {
+		return readBytes < bulkReadBytes && this.#pausedAt === undefined && this.#eagerReads === 0;
+	}
+
 	/** Takes in a read that did not fill its buffer; returns whether to wait for `bulkPauseMs` before the next one. */
 	pauses(readBytes: number, now: number): boolean {
 		this.#judge(readBytes, now);

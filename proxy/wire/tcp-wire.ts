@@ -161,7 +161,8 @@ export class TcpWire implements Wire {
 		this.#reads.afterArrival(arrived);
 		// What filled its buffer is read on at once, unless the kernel has moved all the rest.
 		const more = filled && arrived === bytes.length;
-		if (more || arrived >= manyBytes || !this.#pacing.pauses(arrived, performance.now())) return true;
+		if (more || arrived >= manyBytes || this.#pacing.ignores(arrived)) return true;
+		if (!this.#pacing.pauses(arrived, performance.now())) return true;
 		setTimeout(() => this.resume(), bulkPauseMs);
 		return false;
 	}
