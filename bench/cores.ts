@@ -20,3 +20,19 @@ export function setCoresApart(cleanup: Cleanup): number | undefined {
 function moveTo(cores: string): void {
 	execFileSync(taskset, ["--cpu-list", "--pid", cores, `${process.pid}`], { stdio: "ignore" });
 }
+
+/** How busy the load's cores are while `run` runs, from 0 to 1, with what the kernel does there for either end. */
+export async function loadWhile<T>(run: () => Promise<T>): Promise<T & { readonly loadBusy: number }> {
+	const before = loadCores();
+	const result = await run();
+	const after = loadCores();
+	return { ...result, loadBusy: 1 - (after.idle - before.idle) / (after.all - before.all) };
+}
+
+function loadCores(): { idle: number; all: number } {
+	const times = cpus()
+		.slice(0, -1)
+		.map((core) => core.times);
+	const sum = (counted: readonly number[]) => counted.reduce((a, b) => a + b, 0);
+	return { idle: sum(times.map(({ idle }) => idle)), all: sum(times.flatMap((time) => Object.values(time))) };
+}
