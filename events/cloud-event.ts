@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ScalerError } from "../common/error.ts";
+import { parseJson } from "./json.ts";
 import { type PoolEvent, poolEventSchema, poolEventTypes } from "./schema.ts";
 import { parseEventSubject } from "./subject.ts";
 
@@ -54,7 +55,7 @@ export function decodeCloudEvent(subject: string, payload: Uint8Array): Decoded 
 		return invalid("tooLarge", `${payload.length} bytes, more than ${maxEventBytes}`);
 	let message: unknown;
 	try {
-		message = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+		message = parseJson(payload);
 	} catch {
 		return invalid("notJson", "not JSON");
 	}

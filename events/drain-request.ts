@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ScalerError } from "../common/error.ts";
 import type { InvalidCause } from "./cloud-event.ts";
+import { parseJson } from "./json.ts";
 import type { PoolName } from "./schema.ts";
 import { idSchema, nameSchema } from "./schema.ts";
 
@@ -42,7 +43,7 @@ export function decodeDrainRequest(payload: Uint8Array, expected: PoolName): Dec
 		return invalid("tooLarge", `${payload.length} bytes, more than ${maxRequestBytes}`);
 	let message: unknown;
 	try {
-		message = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+		message = parseJson(payload);
 	} catch {
 		return invalid("notJson", "not JSON");
 	}
