@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { earlySettings, settingsAck } from "../../proxy/hold/http2.ts";
@@ -36,6 +37,15 @@ vi.mock(import("../../proxy/wire/kernel-pipe.ts"), async (importOriginal) => {
 	const actual = await importOriginal();
 	return { ...actual, kernelPipes: vi.fn(actual.kernelPipes) };
 });
+
+function isPipe(descriptor: string): boolean {
+	try {
+		return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("pipe:");
+	} catch {
+		// Of a file that is closed by now.
+		return false;
+	}
+}
 
 /** Has the wires copy what they move, as where there is no splice(2). */
 function withoutKernelPipes(): void {
@@ -88,6 +98,38 @@ describe("the byte path", () => {
 			else expect(movedBytes).toBeGreaterThan(1e6);
 		},
 	);
+
+	test("what the kernel holds for clients that leave is given back", async () => {
+		const chunk = Buffer.alloc(1 << 20);
+		const daemon = await startStandIn((socket) => {
+			socket.write(daemonSettings);
+			void sendAll(
+				socket,
+				Array.from({ length: 1_000 }, () => chunk),
+			);
+		});
+		const { port, source, moves, until } = await startTestProxy({ capacity: 8 });
+		source.set([daemon.port]);
+		const pipes = () => readdirSync("/proc/self/fd").filter(isPipe).length;
+		const before = pipes();
+		const clients = Array.from({ length: 8 }, () => {
+			const client = net.connect({ port, host: "127.0.0.1" });
+			client.write(Buffer.concat([clientOpening, firstRequest, settingsAck]));
+			let received = 0;
+			// Fast enough to be bulk, and then not at all.
+			client.on("data", ({ length }) => {
+				received += length;
+				if (received > 16 << 20) client.pause();
+			});
+			return client;
+		});
+		// Two ends each, and most clients have one.
+		await until(() => pipes() >= before + 2 * 6);
+		for (const client of clients) client.destroy();
+		await until(() => moves.filter(({ state }) => state === "closed").length === clients.length);
+		// What is kept for the next move.
+		await until(() => pipes() <= before + 2 * 4);
+	});
 
 	test("a daemon that crashes ends its client at once", async () => {
 		const daemon = await startStandIn();
