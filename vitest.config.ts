@@ -1,5 +1,21 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { FirstFiles } from "./test/first-files.ts";
+
+/** Files that run whole processes or a whole cluster. */
+function endToEnd(name: string, files: string): TestProjectInlineConfiguration {
+	return {
+		test: {
+			name,
+			include: [files],
+			testTimeout: 420_000,
+			hookTimeout: 60_000,
+			// For the file that only waits, one that has the machine, and one that needs not have it (helpers/alone.ts).
+			maxWorkers: 3,
+			// After the others, whose number of workers is another.
+			sequence: { groupOrder: 1 },
+		},
+	};
+}
 
 export default defineConfig({
 	test: {
@@ -24,18 +40,8 @@ export default defineConfig({
 					hookTimeout: 30_000,
 				},
 			},
-			{
-				test: {
-					name: "e2e",
-					include: ["test/e2e/**/*.test.ts"],
-					testTimeout: 420_000,
-					hookTimeout: 60_000,
-					// For the file that only waits, one that has the machine, and one that needs not have it (helpers/alone.ts).
-					maxWorkers: 3,
-					// After the others, whose number of workers is another.
-					sequence: { groupOrder: 1 },
-				},
-			},
+			endToEnd("e2e", "test/e2e/*.test.ts"),
+			endToEnd("operations", "test/e2e/operations/*.test.ts"),
 		],
 	},
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { buildContext, buildctl } from "../helpers/build-client.ts";
-import { startLocalProcess } from "../helpers/local-process.ts";
-import { processesWith } from "../helpers/processes.ts";
+import { buildContext, buildctl } from "../../helpers/build-client.ts";
+import { startLocalProcess } from "../../helpers/local-process.ts";
+import { processesWith } from "../../helpers/processes.ts";
 
 const marker = () => `8${Math.floor(Math.random() * 1e6)}.25`;
 

@@ -6,17 +6,17 @@ import { join } from "node:path";
 import { KubeConfig, type V1Lease, type V1Pod, type V1StatefulSet } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { ScalerError } from "../../common/error.ts";
-import { KubernetesScaleApi } from "../../kubernetes/scale.ts";
-import type { Cluster } from "../cluster/cluster.ts";
-import { buildImages } from "../cluster/images/build-image.ts";
-import { buildkitd, buildkitdImage } from "../cluster/images/buildkitd.ts";
-import { startCluster } from "../cluster/start-cluster.ts";
-import { buildContext, buildctl } from "../helpers/build-client.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-import { START_TIMEOUT_MS, stopChartCluster } from "./helpers/kube-cluster.ts";
-import { buildScalerImage, scalerImage } from "./helpers/kube-images.ts";
-import { chart, valuesOf } from "./helpers/kube-release.ts";
+import { ScalerError } from "../../../common/error.ts";
+import { KubernetesScaleApi } from "../../../kubernetes/scale.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { buildImages } from "../../cluster/images/build-image.ts";
+import { buildkitd, buildkitdImage } from "../../cluster/images/buildkitd.ts";
+import { startCluster } from "../../cluster/start-cluster.ts";
+import { buildContext, buildctl } from "../../helpers/build-client.ts";
+import { aloneOnTheMachine } from "../helpers/alone.ts";
+import { START_TIMEOUT_MS, stopChartCluster } from "../helpers/kube-cluster.ts";
+import { buildScalerImage, scalerImage } from "../helpers/kube-images.ts";
+import { chart, valuesOf } from "../helpers/kube-release.ts";
 
 const sets = "/apis/apps/v1/namespaces/default/statefulsets";
 const pods = "/api/v1/namespaces/default/pods";
@@ -42,7 +42,7 @@ interface Manifest {
 
 /** The example, with what this cluster has: images of its own, small volumes, and a pool that sleeps soon. */
 function example(): Manifest[] {
-	const text = readFileSync(new URL("../../examples/standalone.yaml", import.meta.url), "utf8")
+	const text = readFileSync(new URL("../../../examples/standalone.yaml", import.meta.url), "utf8")
 		.replace("REGISTRY/buildkit-scaler:0.1.0", `${scalerImage.repository}:${scalerImage.tag}`)
 		.replace("moby/buildkit:v0.33.1", buildkitdImage)
 		.replace('["--addr=tcp://0.0.0.0:8372"]', '["--addr=tcp://0.0.0.0:8372", "--oci-worker-net=host"]')
