@@ -1,11 +1,10 @@
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { startBuildkitdProcess } from "../test/helpers/buildkitd-process.ts";
+import type { Cleanup } from "../test/helpers/cleanup.ts";
+import { freePort } from "../test/helpers/free-port.ts";
 import { findProgram } from "../test/tools/programs.ts";
-import { startServer } from "./child.ts";
-import type { Cleanup } from "./cleanup.ts";
-import { freePort } from "./free-port.ts";
 
 export interface Buildkitd {
 	readonly port: number;
@@ -17,19 +16,11 @@ export interface Buildkitd {
 export async function startBuildkitd(cleanup: Cleanup, dir: string): Promise<Buildkitd> {
 	if (process.getuid?.() !== 0) throw new Error("buildkitd needs root: run this scenario with sudo");
 	const port = await freePort();
-	const config = join(dir, "buildkitd.toml");
-	// An empty file in place of what the machine may have configured.
-	writeFileSync(config, "");
-	const server = startServer(cleanup, "unshare", [
-		// A mount namespace of its own: whatever way it ends, its mounts end with it.
-		...["--mount", "--propagation", "slave", "--"],
-		...[findProgram("buildkitd"), "--config", config, "--root", join(dir, "buildkitd")],
-		...["--addr", `tcp://127.0.0.1:${port}`, "--otel-socket-path", join(dir, "otel.sock")],
-		...["--oci-worker=true", "--oci-worker-net=host", "--containerd-worker=false"],
-	]);
-	const buildctl = async (...args: readonly string[]) => {
-		await promisify(execFile)(findProgram("buildctl"), ["--addr", `tcp://127.0.0.1:${port}`, ...args]);
+	const address = `127.0.0.1:${port}`;
+	const program = findProgram("buildkitd");
+	await startBuildkitdProcess(cleanup, { program, address, folder: join(dir, "buildkitd") });
+	const prune = async () => {
+		await promisify(execFile)(findProgram("buildctl"), ["--addr", `tcp://${address}`, "prune", "--all"]);
 	};
-	await server.ready(() => buildctl("debug", "workers"));
-	return { port, prune: () => buildctl("prune", "--all") };
+	return { port, prune };
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
-import type { Cleanup } from "./cleanup.ts";
-import { taskset } from "./command.ts";
+import type { Cleanup } from "../test/helpers/cleanup.ts";
+import { taskset } from "../test/helpers/command.ts";
 
 /**
  * Gives the last core to the proxies alone and keeps this process, with every other child, on the rest: what a proxy

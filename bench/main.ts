@@ -1,5 +1,5 @@
 // node bench/main.ts [scenario] [options]: the proxy side by side with its rivals, as ratios. See --help.
-import { Cleanup } from "./cleanup.ts";
+import { Cleanup } from "../test/helpers/cleanup.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchOptions, readOptions, type ScenarioName, UsageError, usage } from "./options.ts";
 import { connect } from "./scenarios/connect.ts";

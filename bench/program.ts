@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
-import { end } from "./child.ts";
-import type { Cleanup } from "./cleanup.ts";
-import { type Confines, confined } from "./command.ts";
-import { ask } from "./messages.ts";
+import { end } from "../test/helpers/child.ts";
+import type { Cleanup } from "../test/helpers/cleanup.ts";
+import { type Confines, confined } from "../test/helpers/command.ts";
+import { ask } from "../test/helpers/messages.ts";
 
 const programs = {
 	"hold-clients": new URL("./programs/hold-clients.ts", import.meta.url),

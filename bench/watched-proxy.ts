@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
-import type { Cleanup } from "./cleanup.ts";
-import type { Confines } from "./command.ts";
+import type { Cleanup } from "../test/helpers/cleanup.ts";
+import type { Confines } from "../test/helpers/command.ts";
 import { startScalerProxy, type Tree } from "./routes/scaler-proxy.ts";
 
 const memory = z.object({

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { startServer } from "../../test/helpers/child.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import type { Confines } from "../../test/helpers/command.ts";
 import { findProgram } from "../../test/tools/programs.ts";
-import { startServer } from "../child.ts";
-import type { Cleanup } from "../cleanup.ts";
-import type { Confines } from "../command.ts";
 import type { Route } from "./route.ts";
 
 const firstLine = z.object({ port: z.number() });

@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { startServer } from "../../test/helpers/child.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import type { Confines } from "../../test/helpers/command.ts";
+import { accepts, freePort } from "../../test/helpers/free-port.ts";
 import { findProgram } from "../../test/tools/programs.ts";
-import { startServer } from "../child.ts";
-import type { Cleanup } from "../cleanup.ts";
-import type { Confines } from "../command.ts";
-import { accepts, freePort } from "../free-port.ts";
 import type { Route } from "./route.ts";
 
 /** haproxy relaying TCP: as it comes, or moving bytes inside the kernel with splice(2). */

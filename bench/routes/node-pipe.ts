@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Cleanup } from "../cleanup.ts";
-import type { Confines } from "../command.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import type { Confines } from "../../test/helpers/command.ts";
 import { startProgram } from "../program.ts";
 import type { Route } from "./route.ts";
 

@@ -1,10 +1,10 @@
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { type Server, type ServerOptions, startServer } from "../../test/helpers/child.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import type { Confines } from "../../test/helpers/command.ts";
 import { startNatsServer } from "../../test/helpers/nats-server.ts";
 import { projectRoot } from "../../test/tools/paths.ts";
-import { type Server, type ServerOptions, startServer } from "../child.ts";
-import type { Cleanup } from "../cleanup.ts";
-import type { Confines } from "../command.ts";
 import type { Route } from "./route.ts";
 
 /** A checkout of this project. */

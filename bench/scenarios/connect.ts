@@ -1,3 +1,4 @@
+import { workFolder } from "../../test/helpers/work-folder.ts";
 import { startBuildkitd } from "../buildkitd.ts";
 import { setCoresApart } from "../cores.ts";
 import { timeListWorkers } from "../list-workers.ts";
@@ -8,7 +9,6 @@ import { direct } from "../routes/route.ts";
 import { scalerProxies } from "../routes/scaler-proxy.ts";
 import { median, quantile } from "../stats.ts";
 import { table } from "../table.ts";
-import { workFolder } from "../work-folder.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Calls per route that start-up and the JIT may spoil: V8 still optimizes our own path after some hundred. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { startServer } from "../../test/helpers/child.ts";
+import { workFolder } from "../../test/helpers/work-folder.ts";
 import { findProgram } from "../../test/tools/programs.ts";
-import { startServer } from "../child.ts";
 import { setCoresApart } from "../cores.ts";
 import { noiseWarning } from "../noise.ts";
 import { interleave } from "../rounds.ts";
@@ -11,7 +12,6 @@ import { direct } from "../routes/route.ts";
 import { scalerProxies } from "../routes/scaler-proxy.ts";
 import { median, pairedRatio } from "../stats.ts";
 import { table } from "../table.ts";
-import { workFolder } from "../work-folder.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Of haproxy's rate as it comes: C has little to do per message, and JavaScript some more. */

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import { freePort } from "../../test/helpers/free-port.ts";
 import { startNatsServer } from "../../test/helpers/nats-server.ts";
-import type { Cleanup } from "../cleanup.ts";
 import { setCoresApart } from "../cores.ts";
 import { cpuSeconds } from "../cpu-time.ts";
-import { freePort } from "../free-port.ts";
 import { type Program, startProgram } from "../program.ts";
 import { scalerTrees, type Tree } from "../routes/scaler-proxy.ts";
 import { median } from "../stats.ts";

@@ -1,10 +1,10 @@
 import { connectExternalScaler, type ExternalScalerClient } from "../../protos/external-scaler.ts";
+import { startServer } from "../../test/helpers/child.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
+import { freePort } from "../../test/helpers/free-port.ts";
 import { startNatsServer } from "../../test/helpers/nats-server.ts";
 import { RawClient } from "../../test/helpers/raw-client.ts";
 import { projectRoot } from "../../test/tools/paths.ts";
-import { startServer } from "../child.ts";
-import type { Cleanup } from "../cleanup.ts";
-import { freePort } from "../free-port.ts";
 import { median, quantile } from "../stats.ts";
 import { table } from "../table.ts";
 import type { Scenario } from "./scenario.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { startServer } from "../../test/helpers/child.ts";
+import { workFolder } from "../../test/helpers/work-folder.ts";
 import { findProgram } from "../../test/tools/programs.ts";
-import { startServer } from "../child.ts";
 import { loadWhile, setCoresApart } from "../cores.ts";
 import { noiseWarning } from "../noise.ts";
 import { interleave } from "../rounds.ts";
@@ -12,7 +13,6 @@ import { scalerProxies } from "../routes/scaler-proxy.ts";
 import { median, pairedRatio } from "../stats.ts";
 import { table } from "../table.ts";
 import type { Threshold } from "../verdict.ts";
-import { workFolder } from "../work-folder.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Of haproxy's speed as it comes: ours has the kernel move bytes, haproxy copies them twice. */

@@ -1,4 +1,4 @@
-import type { Cleanup } from "../cleanup.ts";
+import type { Cleanup } from "../../test/helpers/cleanup.ts";
 import type { BenchOptions } from "../options.ts";
 import type { Threshold } from "../verdict.ts";
 

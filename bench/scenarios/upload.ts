@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { workFolder } from "../../test/helpers/work-folder.ts";
 import { build } from "../build.ts";
 import { startBuildkitd } from "../buildkitd.ts";
 import { noiseWarning } from "../noise.ts";
@@ -11,7 +12,6 @@ import { direct } from "../routes/route.ts";
 import { scalerProxies } from "../routes/scaler-proxy.ts";
 import { median, pairedRatio } from "../stats.ts";
 import { table } from "../table.ts";
-import { workFolder } from "../work-folder.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Of the direct upload's speed; haproxy and Node's pipe reach 0.8 with all three processes on two cores. */

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cleanup } from "../../bench/cleanup.ts";
 import { leaseMs } from "../../events/schema.ts";
+import { Cleanup } from "../helpers/cleanup.ts";
 import { linkApplets, spawnDrainScript } from "../helpers/drain-script.ts";
 import { loopbackHosts } from "../helpers/loopback.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";

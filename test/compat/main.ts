@@ -3,9 +3,9 @@
 // try only the clients of these, and write nothing.
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cleanup } from "../../bench/cleanup.ts";
-import { workFolder } from "../../bench/work-folder.ts";
+import { Cleanup } from "../helpers/cleanup.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
+import { workFolder } from "../helpers/work-folder.ts";
 import { type Outcome, runBuild, versionOf } from "./build.ts";
 import {
 	clients as allClients,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { Cleanup } from "../../bench/cleanup.ts";
 import { startBuildkitdProcess } from "../helpers/buildkitd-process.ts";
+import { Cleanup } from "../helpers/cleanup.ts";
 import { loopbackHosts } from "../helpers/loopback.ts";
 import { createAuthority, writeCertificate } from "../helpers/x509.ts";
 import { buildkitdOf, type Target } from "./build.ts";

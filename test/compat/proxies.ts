@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startServer } from "../../bench/child.ts";
-import type { Cleanup } from "../../bench/cleanup.ts";
+import { startServer } from "../helpers/child.ts";
+import type { Cleanup } from "../helpers/cleanup.ts";
 import type { CertificateFiles } from "../helpers/x509.ts";
 import { projectRoot } from "../tools/paths.ts";
 import type { Mode } from "./cells.ts";

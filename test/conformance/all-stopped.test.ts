@@ -1,8 +1,8 @@
 // Point 13 of the list, at its worst: whoever the scaler could ask is stopped, and none of them says so.
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { startBuildkitd } from "../helpers/buildkitd.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
 import { allMethods, answersUntil, scalerProcess } from "./processes.ts";
 import { clientKinds, connect, endClientsAfterAll, median, percentile } from "./setup.ts";

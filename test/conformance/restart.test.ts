@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { scaledObject } from "../helpers/scaler.ts";
 import { grpcGo } from "./go-client.ts";
 import { answersUntil, ask, knowsTheProxy, nats, scalerProcess } from "./processes.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { connectExternalScaler, type ExternalScalerClient } from "../../protos/external-scaler.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { startBuildkitd } from "../helpers/buildkitd.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
 import { aloneOnTheMachine } from "./helpers/alone.ts";
 

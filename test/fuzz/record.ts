@@ -2,13 +2,13 @@
 // which `npm run compat` has built them. A plaintext client is answered as the proxy answers, a TLS client not at all.
 import { once } from "node:events";
 import net from "node:net";
-import { Cleanup } from "../../bench/cleanup.ts";
-import { workFolder } from "../../bench/work-folder.ts";
 import { listen } from "../../common/listen.ts";
 import { earlySettings } from "../../proxy/hold/http2.ts";
 import { listBuilders, runBuild, type Target } from "../compat/build.ts";
 import { type Client, clients } from "../compat/cells.ts";
 import { makeCertificates } from "../compat/pools.ts";
+import { Cleanup } from "../helpers/cleanup.ts";
+import { workFolder } from "../helpers/work-folder.ts";
 
 /** After this long without another byte a client has said all. */
 const silentMs = 1_000;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startServer } from "../../bench/child.ts";
-import type { Cleanup } from "../../bench/cleanup.ts";
+import { startServer } from "./child.ts";
+import type { Cleanup } from "./cleanup.ts";
 import type { CertificateFiles } from "./x509.ts";
 
 export interface BuildkitdOptions {

@@ -1,12 +1,12 @@
 // A small part of `npm run compat`: today's buildctl and buildkitd in every TLS mode, with a short hold.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { Cleanup } from "../../bench/cleanup.ts";
-import { workFolder } from "../../bench/work-folder.ts";
 import { runBuild } from "../compat/build.ts";
 import { modes, newestDaemon } from "../compat/cells.ts";
 import { Pools } from "../compat/pools.ts";
+import { Cleanup } from "../helpers/cleanup.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
+import { workFolder } from "../helpers/work-folder.ts";
 
 const holdSeconds = 2;
 

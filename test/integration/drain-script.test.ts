@@ -3,8 +3,8 @@ import { once } from "node:events";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { runDrainScript as drain } from "../helpers/drain-script.ts";
+import { freePort } from "../helpers/free-port.ts";
 
 /** A scaler that answers each call, in turn, with one of these; the last one again and again. */
 async function fakeScaler(...answers: readonly (readonly [status: number, body: string] | "never")[]) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { Ledger } from "../../scaler/ledger.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startStandIn } from "../helpers/stand-in-daemon.ts";
 import { startTestProxy, TestSource, testPool } from "../helpers/test-proxy.ts";

@@ -1,11 +1,11 @@
 import { Registry } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { startAdmin } from "../../common/admin.ts";
 import { systemClock } from "../../common/clock.ts";
 import { createLogger } from "../../common/log.ts";
 import { NatsBus } from "../../events/nats-bus.ts";
 import { startProxy } from "../../proxy/proxy.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { outcome, scaledObject, startTestScaler, WatchedStream } from "../helpers/scaler.ts";

@@ -1,6 +1,5 @@
 // Replicas of `standalone` on real sockets, before an API server in memory (test/e2e/kube-standalone.test.ts has a real one).
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { systemClock } from "../../common/clock.ts";
 import { createLogger } from "../../common/log.ts";
 import { NatsBus } from "../../events/nats-bus.ts";
@@ -9,6 +8,7 @@ import type { ElectionTimes } from "../../standalone/election/election.ts";
 import { type Standalone, type StandaloneOptions, startStandalone } from "../../standalone/standalone.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { startBuildkitd } from "../helpers/buildkitd.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { startNatsServer } from "../helpers/nats-server.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startStandIn } from "../helpers/stand-in-daemon.ts";

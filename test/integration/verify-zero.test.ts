@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../bench/free-port.ts";
 import { systemClock } from "../../common/clock.ts";
 import { TlsCredentials } from "../../common/tls-credentials.ts";
 import { MemoryBus } from "../../events/memory-bus.ts";
@@ -8,6 +7,7 @@ import type { ScalerOptions } from "../../scaler/scaler.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { startBuildkitd } from "../helpers/buildkitd.ts";
 import { TestCa } from "../helpers/certificates.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { poolEvent } from "../helpers/pool-event.ts";
 import { outcome, scaledObject, startTestScaler } from "../helpers/scaler.ts";
 

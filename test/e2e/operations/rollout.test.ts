@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { Cleanup } from "../../../bench/cleanup.ts";
-import { workFolder } from "../../../bench/work-folder.ts";
 import type { ProxyState } from "../../../proxy/observe/state.ts";
 import { buildContext, buildctl } from "../../helpers/build-client.ts";
 import { startBuildkitdProcess } from "../../helpers/buildkitd-process.ts";
+import { Cleanup } from "../../helpers/cleanup.ts";
 import { CliProcess } from "../../helpers/cli-process.ts";
 import { loopbackHosts } from "../../helpers/loopback.ts";
 import { startNatsServer } from "../../helpers/nats-server.ts";
 import { type Endpoint, startService } from "../../helpers/service.ts";
+import { workFolder } from "../../helpers/work-folder.ts";
 import { findProgram } from "../../tools/programs.ts";
 import { aloneOnTheMachine } from "../helpers/alone.ts";
 

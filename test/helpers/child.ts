@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
-import { toolsPath } from "../test/tools/programs.ts";
+import { toolsPath } from "../tools/programs.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { type Confines, confined } from "./command.ts";
 import { ask } from "./messages.ts";
