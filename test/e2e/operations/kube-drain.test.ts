@@ -6,7 +6,7 @@ import { buildContext, buildctl } from "../../helpers/build-client.ts";
 import type { CliProcess } from "../../helpers/cli-process.ts";
 import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "../helpers/kube-cluster.ts";
-import { installRelease, type Release } from "../helpers/kube-release.ts";
+import { installRelease, type Release, type ReleaseOptions } from "../helpers/kube-release.ts";
 import { until } from "../helpers/kube-until.ts";
 
 aloneOnTheMachine();
@@ -19,10 +19,12 @@ beforeAll(async () => {
 
 afterAll(() => stopChartCluster(cluster));
 
-async function install(name: string): Promise<Release> {
+async function install(name: string, more: Partial<ReleaseOptions> = {}): Promise<Release> {
 	return await installRelease(cluster, {
 		name,
+		...more,
 		values: {
+			...more.values,
 			pool: { buildsPerDaemon: 1 },
 			daemons: { persistence: { enabled: false }, drain: { quietSeconds: 3 } },
 			autoscaling: { maxReplicas: 4, scaleDown: { stabilizationSeconds: 0 } },
@@ -90,4 +92,31 @@ test("without a scaler: the build ends well, and the daemon goes after it", asyn
 	await scale(release, "statefulset/alone-daemons", 0);
 	expect(await build.exited, build.output).toBe(0);
 	await until("the daemon is gone", 40_000, async () => (await uidOf(release, "alone-daemons-0")) !== busy);
+});
+
+test("a Deployment that shrinks loses the pod without a build, though it is the older one", async () => {
+	const release = await install("costly", {
+		kind: "Deployment",
+		values: { scaler: { podDeletionCost: true } },
+	});
+	const podsWithBuilds = async () =>
+		Object.entries(await buildsByDaemon(release)).flatMap(([name, builds]) => (builds > 0 ? [name] : []));
+	const start = async (seconds: number) => {
+		const build = buildctl(release.outsideAddress, buildContext(`echo running; sleep ${seconds}`));
+		await build.line(/running$/);
+		return build;
+	};
+	const short = await start(30);
+	const [older = ""] = await podsWithBuilds();
+	const long = await start(75);
+	const [newer = ""] = (await podsWithBuilds()).filter((name) => name !== older);
+	expect(await short.exited, short.output).toBe(0);
+	// Without a cost the ReplicaSet takes the youngest (kubernetes pkg/controller, ActivePodsWithRanks).
+	await until("the older pod is gone", 60_000, async () => (await uidOf(release, older)) === undefined);
+	const left = await release.pods("daemons");
+	expect(left.map(({ metadata }) => metadata?.name)).toEqual([newer]);
+	expect(left[0]?.metadata?.deletionTimestamp).toBeUndefined();
+	expect(long.child.exitCode).toBeNull();
+	expect(await long.exited, long.output).toBe(0);
+	await release.asleep();
 });

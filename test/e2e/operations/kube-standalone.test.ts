@@ -246,35 +246,54 @@ test("two replicas from the example: one scales for both, and the other one when
 	await replicasBecome(0, 90_000);
 });
 
-test("the chart with mode standalone: neither KEDA nor NATS, and a pod that somebody deletes ends its build first", async () => {
-	const stdin = valuesOf("alone", "StatefulSet", {
+/** The chart without KEDA and NATS, in a namespace of its own, its pool asleep. */
+async function installStandalone(name: string, kind: "StatefulSet" | "Deployment", values: object = {}) {
+	const stdin = valuesOf(name, kind, {
+		...values,
 		mode: "standalone",
 		daemons: { persistence: { enabled: false } },
 	});
-	await cluster.helm(
-		["install", "alone", chart, "--namespace", "alone", "--create-namespace", "--values", "-"],
-		{ stdin },
-	);
-	const inside = ["--namespace", "alone"];
-	await cluster.kubectl(["rollout", "status", "deployment/alone-proxy", "--timeout=90s", ...inside]);
-	const deployments = await cluster.kubectl(["get", "deployments", "-o", "name", ...inside]);
-	expect(deployments.trim()).toBe("deployment.apps/alone-proxy");
-	const set = { path: sets.replace("default", "alone"), name: "alone-daemons" };
+	const inside = ["--namespace", name];
+	await cluster.helm(["install", name, chart, ...inside, "--create-namespace", "--values", "-"], { stdin });
+	await cluster.kubectl(["rollout", "status", `deployment/${name}-proxy`, "--timeout=90s", ...inside]);
+	const workload = {
+		path: `/apis/apps/v1/namespaces/${name}/${kind.toLowerCase()}s`,
+		name: `${name}-daemons`,
+	};
 	// Kubernetes starts one at the first install.
-	await replicasBecome(0, 60_000, set);
-	const service = ["get", "service", "alone-proxy", "-o", "jsonpath={.spec.clusterIP}", ...inside];
-	const build = buildctl(`tcp://${(await cluster.kubectl(service)).trim()}:1234`, buildContext("sleep 8"));
+	await replicasBecome(0, 60_000, workload);
+	const service = ["get", "service", `${name}-proxy`, "-o", "jsonpath={.spec.clusterIP}", ...inside];
+	const address = `tcp://${(await cluster.kubectl(service)).trim()}:1234`;
+	return { inside, workload, build: (shell: string) => buildctl(address, buildContext(shell)) };
+}
+
+test("the chart with mode standalone: neither KEDA nor NATS, and a pod that somebody deletes ends its build first", async () => {
+	const alone = await installStandalone("alone", "StatefulSet");
+	const deployments = await cluster.kubectl(["get", "deployments", "-o", "name", ...alone.inside]);
+	expect(deployments.trim()).toBe("deployment.apps/alone-proxy");
+	const build = alone.build("sleep 8");
 	await expect.poll(() => build.output, { timeout: 30_000 }).toContain("sleep 8");
 	// All there are: while the first one still goes, its ordinal cannot come again, and the build was given the next one.
-	await cluster.kubectl([
-		"delete",
-		"pods",
-		"-l",
-		"app.kubernetes.io/component=daemons",
-		"--wait=false",
-		...inside,
-	]);
+	const daemons = ["-l", "app.kubernetes.io/component=daemons"];
+	await cluster.kubectl(["delete", "pods", ...daemons, "--wait=false", ...alone.inside]);
 	expect(await build.exited, build.output).toBe(0);
 	// A daemon that could not be asked at the first try is tried again after a minute (docs/standalone.md, Bounds).
-	await replicasBecome(0, 150_000, set);
+	await replicasBecome(0, 150_000, alone.workload);
+});
+
+test("the same with a Deployment: a daemon for each build at once, and fewer as they end", async () => {
+	const values = {
+		pool: { buildsPerDaemon: 1 },
+		autoscaling: { maxReplicas: 3 },
+		scaler: { podDeletionCost: true },
+	};
+	const several = await installStandalone("several", "Deployment", values);
+	const builds = [45, 10, 10].map((seconds) => several.build(`sleep ${seconds}`));
+	await replicasBecome(3, 30_000, several.workload);
+	const [long, ...short] = builds;
+	for (const build of short) expect(await build.exited, build.output).toBe(0);
+	await replicasBecome(1, 60_000, several.workload);
+	expect(long?.child.exitCode).toBeNull();
+	expect(await long?.exited, long?.output).toBe(0);
+	await replicasBecome(0, 150_000, several.workload);
 });
