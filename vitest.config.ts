@@ -9,7 +9,7 @@ function endToEnd(name: string, files: string): TestProjectInlineConfiguration {
 			include: [files],
 			testTimeout: 420_000,
 			hookTimeout: 60_000,
-			// For the file that only waits, one that has the machine, and one that needs not have it (helpers/alone.ts).
+			// For the file that only waits, one that has the machine, and one that needs not have it (test/helpers/alone.ts).
 			maxWorkers: 3,
 			// After the others, whose number of workers is another.
 			sequence: { groupOrder: 1 },
@@ -41,7 +41,7 @@ export default defineConfig({
 				},
 			},
 			endToEnd("e2e", "test/e2e/*.test.ts"),
-			endToEnd("operations", "test/e2e/operations/*.test.ts"),
+			endToEnd("operations", "test/{e2e/operations,cluster/tests}/*.test.ts"),
 		],
 	},
 });

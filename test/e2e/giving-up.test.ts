@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { describe, expect, test } from "vitest";
+import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { buildctl, buildx } from "../helpers/build-client.ts";
 import { startLocalProcess } from "../helpers/local-process.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
 
 aloneOnTheMachine();
 

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Cluster } from "../cluster/cluster.ts";
 import { pauseImage } from "../cluster/images/pause.ts";
+import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { buildContext, buildctl, buildx, type ClientTls } from "../helpers/build-client.ts";
 import { TestCa } from "../helpers/certificates.ts";
 import type { CliProcess } from "../helpers/cli-process.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
 import { type ClientPod, startClientPod } from "./helpers/kube-clients.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
 import { figures } from "./helpers/kube-figures.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connectExternalScaler, type ExternalScalerClient } from "../../protos/external-scaler.ts";
+import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { startBuildkitd } from "../helpers/buildkitd.ts";
 import { CliProcess } from "../helpers/cli-process.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { type NatsServer, startNatsServer } from "../helpers/nats-server.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
 
 aloneOnTheMachine();
 

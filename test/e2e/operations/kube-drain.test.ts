@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ProxyState } from "../../../proxy/observe/state.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
+import { aloneOnTheMachine } from "../../helpers/alone.ts";
 import { buildContext, buildctl } from "../../helpers/build-client.ts";
 import type { CliProcess } from "../../helpers/cli-process.ts";
-import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "../helpers/kube-cluster.ts";
 import { installRelease, type Release, type ReleaseOptions } from "../helpers/kube-release.ts";
 import { until } from "../helpers/kube-until.ts";

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { ProxyState } from "../../../proxy/observe/state.ts";
+import { aloneOnTheMachine } from "../../helpers/alone.ts";
 import { buildContext, buildctl } from "../../helpers/build-client.ts";
 import { startBuildkitdProcess } from "../../helpers/buildkitd-process.ts";
 import { Cleanup } from "../../helpers/cleanup.ts";
@@ -10,7 +11,6 @@ import { startNatsServer } from "../../helpers/nats-server.ts";
 import { type Endpoint, startService } from "../../helpers/service.ts";
 import { workFolder } from "../../helpers/work-folder.ts";
 import { findProgram } from "../../tools/programs.ts";
-import { aloneOnTheMachine } from "../helpers/alone.ts";
 
 aloneOnTheMachine();
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { readSysctls } from "../../cluster/network.ts";
 import { findProgram } from "../../tools/programs.ts";
 import { runCommand } from "../../tools/run-command.ts";
+import { readSysctls } from "../network.ts";
 
 /** What a cluster could leave behind on the machine, seen without the kit's own idea of it. */
 export async function machine(): Promise<object> {

@@ -1,5 +1,5 @@
 // A kit to be killed: starts a cluster and holds it.
-import { startCluster } from "../../cluster/start-cluster.ts";
+import { startCluster } from "../start-cluster.ts";
 
 await startCluster();
 process.stderr.write("held\n");

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import { type Lock, takeLock } from "../../cluster/lock.ts";
+import { type Lock, takeLock } from "../cluster/lock.ts";
 
 const TIMEOUT_MS = 900_000;
 

@@ -1,6 +1,6 @@
 // The objects the cluster's own tests create.
-import { buildkitdImage } from "../../cluster/images/buildkitd.ts";
-import { pauseImage } from "../../cluster/images/pause.ts";
+import { buildkitdImage } from "../images/buildkitd.ts";
+import { pauseImage } from "../images/pause.ts";
 
 /** A pod that runs a shell script in the image with busybox. */
 export function scriptPod(name: string, script: string): object {

@@ -5,16 +5,16 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { ports } from "../cluster/layout.ts";
-import { leftOvers } from "../cluster/left-overs.ts";
-import { startCluster } from "../cluster/start-cluster.ts";
-import { ToolError } from "../tools/tool-error.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-import { machine } from "./helpers/machine.ts";
+import { aloneOnTheMachine } from "../../helpers/alone.ts";
+import { ToolError } from "../../tools/tool-error.ts";
+import { ports } from "../layout.ts";
+import { leftOvers } from "../left-overs.ts";
+import { startCluster } from "../start-cluster.ts";
+import { machine } from "./machine.ts";
 
 aloneOnTheMachine();
 
-const holder = fileURLToPath(new URL("./helpers/hold-cluster.ts", import.meta.url));
+const holder = fileURLToPath(new URL("./hold-cluster.ts", import.meta.url));
 
 /** Runs a kit in a process of its own and kills it with SIGKILL when it says the line. */
 async function killKitAt(line: RegExp): Promise<void> {

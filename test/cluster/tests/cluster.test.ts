@@ -1,26 +1,20 @@
 // The cluster that all other end-to-end tests run on does what a cluster does.
 import { CoreV1Api, type V1Deployment, type V1Pod, type V1StatefulSet } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Cluster } from "../cluster/cluster.ts";
-import type { ComponentName } from "../cluster/component-spec.ts";
-import { buildImage } from "../cluster/images/build-image.ts";
-import { buildkitd } from "../cluster/images/buildkitd.ts";
-import { leftOvers } from "../cluster/left-overs.ts";
-import { startCluster } from "../cluster/start-cluster.ts";
-import { kubernetes } from "../tools/go-modules.ts";
-import { findProgram } from "../tools/programs.ts";
-import { runCommand } from "../tools/run-command.ts";
-import { aloneOnTheMachine } from "./helpers/alone.ts";
-import { withBuildContext } from "./helpers/build-context.ts";
-import {
-	buildkitdPool,
-	scaledDeployment,
-	scriptPod,
-	service,
-	serviceOfTest,
-} from "./helpers/cluster-objects.ts";
-import { machine } from "./helpers/machine.ts";
-import { startPushingScaler } from "./helpers/pushing-scaler.ts";
+import { aloneOnTheMachine } from "../../helpers/alone.ts";
+import { kubernetes } from "../../tools/go-modules.ts";
+import { findProgram } from "../../tools/programs.ts";
+import { runCommand } from "../../tools/run-command.ts";
+import type { Cluster } from "../cluster.ts";
+import type { ComponentName } from "../component-spec.ts";
+import { buildImage } from "../images/build-image.ts";
+import { buildkitd } from "../images/buildkitd.ts";
+import { leftOvers } from "../left-overs.ts";
+import { startCluster } from "../start-cluster.ts";
+import { withBuildContext } from "./build-context.ts";
+import { buildkitdPool, scaledDeployment, scriptPod, service, serviceOfTest } from "./cluster-objects.ts";
+import { machine } from "./machine.ts";
+import { startPushingScaler } from "./pushing-scaler.ts";
 
 const pods = "/api/v1/namespaces/default/pods";
 const statefulSets = "/apis/apps/v1/namespaces/default/statefulsets";
