@@ -6,6 +6,7 @@ import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { buildContext, buildctl, buildx, type ClientTls } from "../helpers/build-client.ts";
 import { TestCa } from "../helpers/certificates.ts";
 import type { CliProcess } from "../helpers/cli-process.ts";
+import { allSucceed, burst } from "./helpers/kube-burst.ts";
 import { type ClientPod, startClientPod } from "./helpers/kube-clients.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
 import { figures } from "./helpers/kube-figures.ts";
@@ -68,56 +69,6 @@ async function cacheSurvives(options: ReleaseOptions & { kind: Release["kind"] }
 	await coldBuild(release, `${options.kind}, cold build from outside by ClusterIP`, () =>
 		fromOutside(release.outsideAddress),
 	);
-}
-
-/** Ends when all have; each must have succeeded. */
-async function allSucceed(builds: readonly CliProcess[], timeline: Timeline): Promise<void> {
-	await Promise.all(
-		builds.map(async (build, index) => {
-			const code = await build.exited;
-			timeline.mark(`build ${index + 1} of ${builds.length} ${code === 0 ? "succeeded" : "FAILED"}`);
-			expect(code, build.output).toBe(0);
-		}),
-	);
-}
-
-/**
- * b: eight builds at once, two to a daemon: four daemons by the HPA, or at once by the scaler, no build fails, then none.
- * Gives what the replicas were, one after the other, and when four were wanted and ran, in ms after the clients' start.
- */
-async function burst(name: string, scaler: object) {
-	const values = {
-		pool: { buildsPerDaemon: 2 },
-		scaler,
-		daemons: { persistence: { enabled: false } },
-		autoscaling: { maxReplicas: 4, scaleDown: { stabilizationSeconds: 0 } },
-	};
-	const release = await installRelease(cluster, { name, values });
-	const timeline = new Timeline();
-	const watching = await watchPool(cluster, release, timeline);
-	try {
-		const start = timeline.mark("eight clients started");
-		// Long enough that all eight are needed at the same time.
-		const context = () => buildContext("sleep 15");
-		const builds = Array.from({ length: 8 }, () => buildctl(release.outsideAddress, context()));
-		await allSucceed(builds, timeline);
-		await release.asleep();
-		timeline.print(`${name}: eight builds, capacity 2`);
-		const moments = timeline.moments.map(({ what }) => what);
-		const created = new RegExp(`^${name}-daemons-\\d created`);
-		expect(moments.filter((what) => created.test(what))).toHaveLength(4);
-		const serving = timeline.moments.filter(({ what }) => what.endsWith("running")).map(({ at }) => at);
-		const four = timeline.moments.find(({ what }) => what.endsWith("-> 4"))?.at ?? Number.NaN;
-		const wantedMs = four - start;
-		const runMs = Math.max(...serving) - start;
-		process.stderr.write(
-			`${name}: four daemons are wanted ${wantedMs} ms and run ${runMs} ms after the start\n`,
-		);
-		const replicas = moments.flatMap((what) => /^replicas \d+ -> (\d+)$/.exec(what)?.[1] ?? []).map(Number);
-		return { replicas, wantedMs, runMs };
-	} finally {
-		watching.close();
-	}
 }
 
 /** c: a wake that takes a minute: ten clients at once, buildctl and buildx, succeed at the first try. */
@@ -235,7 +186,7 @@ test("ten wakes: from accept to the daemon's first byte, by phase", async () => 
 			const { p50, max } = between(wakePhases[index - 1]?.[1] ?? "accepted", moment);
 			return `  ${phase.padEnd(18)} p50 ${String(p50).padStart(5)} ms  max ${String(max).padStart(5)} ms`;
 		});
-		const total = between("accepted", "assigned on the bus");
+		const total = between("accepted", "the daemon's first frame");
 		process.stderr.write(
 			`accept to first daemon byte, ${timelines.length} wakes\n${lines.join("\n")}\n` +
 				`  in all             p50 ${String(total.p50).padStart(5)} ms  max ${String(total.max).padStart(5)} ms\n`,
@@ -258,17 +209,7 @@ test("cold builds, a burst, TLS, and a wake of a minute beside them", async () =
 			cacheSurvives({ name: "deployed", kind: "Deployment", values: { autoscaling: { maxReplicas: 1 } } }),
 		]);
 		// Not all at the start: each release has four processes that start at once.
-		await Promise.all([burst("burst", {}), mutualTls()]);
+		await Promise.all([burst(cluster, "burst", {}), mutualTls()]);
 	};
 	await Promise.all([slowWake(), quick()]);
-});
-
-test("a burst with burst assist: four daemons at once, and neither KEDA nor the HPA takes one back", async () => {
-	const { replicas, wantedMs } = await burst("assisted", { burstAssist: true });
-	// KEDA may be first with its one; then nothing is in between, and from there it only goes down.
-	const up = replicas.slice(0, replicas.indexOf(4) + 1);
-	expect([[4], [1, 4]]).toContainEqual(up);
-	const down = replicas.slice(up.length);
-	expect(down).toEqual(down.toSorted((a, b) => b - a));
-	expect(wantedMs).toBeLessThan(3_000);
 });

@@ -2,21 +2,19 @@
 // middle of a build, and gone without a trace after uninstall.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { V1CustomResourceDefinitionList, V1Deployment, V1ResourceQuota } from "@kubernetes/client-node";
+import type { V1CustomResourceDefinitionList, V1Deployment } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { loadConfig, loadPools } from "../../cli/load-config.ts";
 import { poolSettings } from "../../cli/pool-settings.ts";
 import { poolOptions, sharedOptions } from "../../cli/proxy-options.ts";
 import { standaloneOptions } from "../../cli/standalone-options.ts";
-import type { ProxyState } from "../../proxy/observe/state.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { aloneOnTheMachine } from "../helpers/alone.ts";
 import { buildContext, buildctl } from "../helpers/build-client.ts";
 import { projectRoot } from "../tools/paths.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "./helpers/kube-cluster.ts";
-import { chart, installRelease, type Release, upgradeRelease } from "./helpers/kube-release.ts";
+import { chart, installRelease, upgradeRelease } from "./helpers/kube-release.ts";
 import { Timeline, watchPool } from "./helpers/kube-timeline.ts";
 
 aloneOnTheMachine();
@@ -209,8 +207,8 @@ test("KEDA before 2.18 is refused", async () => {
 	expect(await cluster.helm(dryRun)).toContain("kind: ScaledObject");
 });
 
-/** An upgrade of everything leaves a running build alone; without NATS proxies stay ready, scalers do not; then uninstall. */
-async function wholeLife(): Promise<void> {
+// An upgrade of everything leaves a running build alone; without NATS proxies stay ready, scalers do not; then uninstall.
+test("a release's whole life", async () => {
 	const release = await installRelease(cluster, { name: "whole" });
 	expect(release.notes).toContain("buildctl --addr tcp://whole-proxy.whole:1234 build");
 	const inNamespace = ["--namespace", release.namespace];
@@ -264,90 +262,7 @@ async function wholeLife(): Promise<void> {
 	const [, command = ""] = /^ *kubectl (.* delete pvc .*)$/m.exec(release.notes) ?? [];
 	await cluster.kubectl(command.split(" "));
 	expect(await leftIn(release.namespace)).toEqual([]);
-}
-
-/** Who waits in vain is told why Kubernetes starts no daemon: no node, no image, a crash, no volume, no quota. */
-async function waitsInVain(): Promise<void> {
-	const values = (daemons: object) => ({
-		proxy: { maxWait: "15s" },
-		daemons: { persistence: { enabled: false }, ...daemons },
-	});
-	const release = await installRelease(cluster, {
-		name: "vain",
-		values: values({ nodeSelector: { "example.com/disk": "none" } }),
-	});
-	/** What the build's user reads, and what /state says meanwhile. */
-	const told = async (pattern: RegExp) => {
-		const build = buildctl(release.outsideAddress);
-		const reasons = new Set<string>();
-		let waits = true;
-		const exited = build.exited.finally(() => {
-			waits = false;
-		});
-		while (waits) {
-			for (const reason of await waitingReasons(release)) reasons.add(reason);
-			await sleep(200);
-		}
-		expect(await exited, build.output).not.toBe(0);
-		expect(build.output).toMatch(pattern);
-		expect([...reasons]).toContainEqual(expect.stringMatching(pattern));
-		const [line = ""] = /no daemon had room.*/.exec(build.output) ?? [];
-		process.stderr.write(`told: ${line}\n`);
-		await release.asleep();
-	};
-	await told(/Kubernetes: pod vain-daemons-0 cannot be scheduled: 0\/1 nodes are available: .*node affinity/);
-
-	const image = { repository: "local.test/nowhere/buildkitd", tag: "1" };
-	await upgradeRelease(cluster, release, values({ image }));
-	await told(
-		/Kubernetes: pod vain-daemons-0 cannot pull the image of its container buildkitd .*no such host/,
-	);
-
-	await upgradeRelease(cluster, release, values({ extraArgs: ["--no-such-flag"] }));
-	await told(
-		/Kubernetes: pod vain-daemons-0 does not start: its container buildkitd (ended|keeps ending) with exit code 1/,
-	);
-
-	const missing = { name: "missing", configMap: { name: "nowhere" } };
-	const mount = { name: "missing", mountPath: "/missing" };
-	await upgradeRelease(cluster, release, values({ extraVolumes: [missing], extraVolumeMounts: [mount] }));
-	await told(
-		/Kubernetes: pod vain-daemons-0 is being created \(FailedMount\): .*configmap "nowhere" not found/,
-	);
-
-	await upgradeRelease(cluster, release, values({}));
-	const quota = {
-		apiVersion: "v1",
-		kind: "ResourceQuota",
-		metadata: { name: "full", namespace: release.namespace },
-		// Proxies and scalers, two each, and NATS.
-		spec: { hard: { pods: "5" } },
-	};
-	await cluster.apply([quota]);
-	await cluster.waitFor(
-		{ path: `/api/v1/namespaces/${release.namespace}/resourcequotas`, name: "full" },
-		([found]: readonly V1ResourceQuota[]) => found?.status?.used?.["pods"] === "5",
-		{ what: "the quota is in force" },
-	);
-	await told(
-		/Kubernetes: it refused to create a pod: pods "vain-daemons-0" is forbidden: exceeded quota: full/,
-	);
-}
-
-test("a release's whole life, and builds that wait in vain beside it", async () => {
-	await Promise.all([wholeLife(), waitsInVain()]);
 });
-
-/** Why the builds that wait do so, as each proxy that has one says. */
-async function waitingReasons(release: Release): Promise<string[]> {
-	const pods = await release.pods("proxy");
-	const states = pods.map(async ({ status }) => {
-		const answer = await fetch(`http://${status?.podIP}:8081/state`);
-		return (await answer.json()) as ProxyState;
-	});
-	const pools = (await Promise.all(states)).flatMap((state) => state.pools);
-	return pools.flatMap(({ why }) => (why === null ? [] : [why]));
-}
 
 /** All objects of a namespace but those that Kubernetes itself puts there. */
 async function leftIn(namespace: string): Promise<string[]> {

@@ -18,7 +18,7 @@ export const wakePhases = [
 	["pod created", "pod created"],
 	["container started", "buildkitd's first log line"],
 	["endpoint appears", "the daemon has an endpoint"],
-	["first byte", "assigned on the bus"],
+	["first byte", "the daemon's first frame"],
 ] as const;
 
 export interface WakeObserver {
@@ -36,7 +36,6 @@ export async function observeWakes(cluster: Cluster, release: Release): Promise<
 	});
 	bus.subscribe(({ type }) => {
 		if (type === "connection.opened") timeline.mark("opened on the bus");
-		if (type === "connection.assigned") timeline.mark("assigned on the bus");
 	});
 	// A stream like KEDA's: both are written in the same turn of the scaler they are on.
 	const scaler = connectExternalScaler(`${await release.serviceIp("scaler")}:6000`);
@@ -78,6 +77,10 @@ async function firstAnswer(address: string, timeline: Timeline): Promise<void> {
 	await once(socket, "connect");
 	timeline.mark("accepted");
 	const session = http2.connect(address.replace("tcp:", "http:"), { createConnection: () => socket });
+	// The first SETTINGS are the proxy's, which hold us.
+	session.once("remoteSettings", () => {
+		session.once("remoteSettings", () => timeline.mark("the daemon's first frame"));
+	});
 	const request = session.request({
 		":method": "POST",
 		":path": "/moby.buildkit.v1.Control/ListWorkers",
@@ -112,5 +115,5 @@ export function ownShare(timeline: Timeline): number {
 	const at = (what: string) => timeline.at(what) ?? Number.NaN;
 	const reachable = Math.max(at("the daemon has an endpoint"), at("buildkitd listens"));
 	// The log's times may be late: then there was nothing to wait for.
-	return at("the scaler pushed") - at("accepted") + Math.max(0, at("assigned on the bus") - reachable);
+	return at("the scaler pushed") - at("accepted") + Math.max(0, at("the daemon's first frame") - reachable);
 }

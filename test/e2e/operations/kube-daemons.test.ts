@@ -1,12 +1,22 @@
-// Daemons that are taken away while builds are on them, by somebody who knows nothing of builds.
+// Daemons that are taken away while builds are on them, by somebody who knows nothing of builds; that come all at once; and
+// that never come.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { V1ResourceQuota } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ProxyState } from "../../../proxy/observe/state.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { aloneOnTheMachine } from "../../helpers/alone.ts";
 import { buildContext, buildctl } from "../../helpers/build-client.ts";
 import type { CliProcess } from "../../helpers/cli-process.ts";
+import { burst } from "../helpers/kube-burst.ts";
 import { START_TIMEOUT_MS, startChartCluster, stopChartCluster } from "../helpers/kube-cluster.ts";
-import { installRelease, type Release, type ReleaseOptions } from "../helpers/kube-release.ts";
+import {
+	installRelease,
+	type Release,
+	type ReleaseOptions,
+	upgradeRelease,
+} from "../helpers/kube-release.ts";
 import { until } from "../helpers/kube-until.ts";
 
 aloneOnTheMachine();
@@ -120,3 +130,91 @@ test("a Deployment that shrinks loses the pod without a build, though it is the 
 	expect(await long.exited, long.output).toBe(0);
 	await release.asleep();
 });
+
+test("a burst with burst assist: four daemons at once, and neither KEDA nor the HPA takes one back", async () => {
+	const { replicas, wantedMs } = await burst(cluster, "assisted", { burstAssist: true });
+	// KEDA may be first with its one; then nothing is in between, and from there it only goes down.
+	const up = replicas.slice(0, replicas.indexOf(4) + 1);
+	expect([[4], [1, 4]]).toContainEqual(up);
+	const down = replicas.slice(up.length);
+	expect(down).toEqual(down.toSorted((a, b) => b - a));
+	expect(wantedMs).toBeLessThan(3_000);
+});
+
+test("who waits in vain is told why Kubernetes starts no daemon: no node, no image, a crash, no volume, no quota", async () => {
+	const values = (daemons: object) => ({
+		proxy: { maxWait: "15s" },
+		daemons: { persistence: { enabled: false }, ...daemons },
+	});
+	const release = await installRelease(cluster, {
+		name: "vain",
+		values: values({ nodeSelector: { "example.com/disk": "none" } }),
+	});
+	/** What the build's user reads, and what /state says meanwhile. */
+	const told = async (pattern: RegExp) => {
+		const build = buildctl(release.outsideAddress);
+		const reasons = new Set<string>();
+		let waits = true;
+		const exited = build.exited.finally(() => {
+			waits = false;
+		});
+		while (waits) {
+			for (const reason of await waitingReasons(release)) reasons.add(reason);
+			await sleep(200);
+		}
+		expect(await exited, build.output).not.toBe(0);
+		expect(build.output).toMatch(pattern);
+		expect([...reasons]).toContainEqual(expect.stringMatching(pattern));
+		const [line = ""] = /no daemon had room.*/.exec(build.output) ?? [];
+		process.stderr.write(`told: ${line}\n`);
+		await release.asleep();
+	};
+	await told(/Kubernetes: pod vain-daemons-0 cannot be scheduled: 0\/1 nodes are available: .*node affinity/);
+
+	const image = { repository: "local.test/nowhere/buildkitd", tag: "1" };
+	await upgradeRelease(cluster, release, values({ image }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 cannot pull the image of its container buildkitd .*no such host/,
+	);
+
+	await upgradeRelease(cluster, release, values({ extraArgs: ["--no-such-flag"] }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 does not start: its container buildkitd (ended|keeps ending) with exit code 1/,
+	);
+
+	const missing = { name: "missing", configMap: { name: "nowhere" } };
+	const mount = { name: "missing", mountPath: "/missing" };
+	await upgradeRelease(cluster, release, values({ extraVolumes: [missing], extraVolumeMounts: [mount] }));
+	await told(
+		/Kubernetes: pod vain-daemons-0 is being created \(FailedMount\): .*configmap "nowhere" not found/,
+	);
+
+	await upgradeRelease(cluster, release, values({}));
+	const quota = {
+		apiVersion: "v1",
+		kind: "ResourceQuota",
+		metadata: { name: "full", namespace: release.namespace },
+		// Proxies and scalers, two each, and NATS.
+		spec: { hard: { pods: "5" } },
+	};
+	await cluster.apply([quota]);
+	await cluster.waitFor(
+		{ path: `/api/v1/namespaces/${release.namespace}/resourcequotas`, name: "full" },
+		([found]: readonly V1ResourceQuota[]) => found?.status?.used?.["pods"] === "5",
+		{ what: "the quota is in force" },
+	);
+	await told(
+		/Kubernetes: it refused to create a pod: pods "vain-daemons-0" is forbidden: exceeded quota: full/,
+	);
+});
+
+/** Why the builds that wait do so, as each proxy that has one says. */
+async function waitingReasons(release: Release): Promise<string[]> {
+	const pods = await release.pods("proxy");
+	const states = pods.map(async ({ status }) => {
+		const answer = await fetch(`http://${status?.podIP}:8081/state`);
+		return (await answer.json()) as ProxyState;
+	});
+	const pools = (await Promise.all(states)).flatMap((state) => state.pools);
+	return pools.flatMap(({ why }) => (why === null ? [] : [why]));
+}
