@@ -51,6 +51,16 @@ test("each pod's builds are written once, the busiest first, and again only when
 	expect(await become({ a: 1, b: 2, c: 1 })).toEqual(["builds/a 1"]);
 });
 
+test("a change after a calm time is written at once, however much was heard meanwhile", async () => {
+	const { become, pass } = start();
+	await become({ a: 1, b: 1 });
+	for (let heartbeats = 0; heartbeats < 4; heartbeats++) {
+		expect(await pass(3_000)).toEqual([]);
+		expect(await become({ a: 1, b: 1 })).toEqual([]);
+	}
+	expect(await become({ a: 0, b: 1 })).toEqual(["builds/a 0"]);
+});
+
 test("changes that follow one another are written together, every 5 s", async () => {
 	const { become, pass } = start();
 	expect(await become({ a: 1 })).toEqual(["builds/a 1"]);

@@ -19,7 +19,10 @@ export interface DeletionCostsOptions {
 	readonly write: WriteCost;
 }
 
-/** How often the costs of a pool are written, for each write wakes whoever watches pods. */
+/**
+ * How often the costs of a pool are written, for each write wakes whoever watches pods. The first change after a calm time is
+ * written at once: the HPA may look a moment after a build has ended, and of pods that cost the same the youngest goes.
+ */
 const roundMs = 5_000;
 /** Writes of a pool at each time; the busiest pods that are not right yet are first. */
 const maxWrites = 50;
@@ -31,8 +34,6 @@ interface Round {
 	readonly written: Map<string, number>;
 	/** Set while a round waits or is under way. */
 	timer: Timer | undefined;
-	/** Whether something changed since the round under way began. */
-	again: boolean;
 }
 
 /** Keeps the pod-deletion-cost of a Deployment's pods at the number of their builds, so that idle ones go first. */
@@ -50,16 +51,10 @@ export class DeletionCosts {
 	/** To be called whenever something was heard of the pool. */
 	changed(key: PoolKey): void {
 		if (this.#closed.signal.aborted) return;
-		const round = this.#pools.get(key);
-		if (round?.timer !== undefined) {
-			round.again = true;
-			return;
-		}
-		const written = round?.written ?? new Map<string, number>();
-		if (changesOf(this.#options.builds(key), written).length === 0) return;
-		const begun: Round = { written, timer: undefined, again: false };
-		this.#pools.set(key, begun);
-		this.#begin(key, begun);
+		const round: Round = this.#pools.get(key) ?? { written: new Map(), timer: undefined };
+		if (round.timer !== undefined || !this.#hasChanges(key, round)) return;
+		this.#pools.set(key, round);
+		this.#begin(key, round);
 	}
 
 	close(): void {
@@ -69,26 +64,26 @@ export class DeletionCosts {
 	}
 
 	#begin(key: PoolKey, round: Round): void {
-		round.again = false;
 		// The next round is after this one's time, however long its writes take.
 		const writes = this.#write(key, round.written);
 		round.timer = this.#options.clock.after(roundMs, async () => {
-			const failed = await writes;
+			await writes;
 			if (this.#closed.signal.aborted) return;
 			round.timer = undefined;
-			if (round.again || failed) this.#begin(key, round);
+			if (this.#hasChanges(key, round)) this.#begin(key, round);
 		});
 	}
 
-	/** True when something is left to write. */
-	async #write(key: PoolKey, written: Map<string, number>): Promise<boolean> {
+	#hasChanges(key: PoolKey, { written }: Round): boolean {
+		return changesOf(this.#options.builds(key), written).length > 0;
+	}
+
+	async #write(key: PoolKey, written: Map<string, number>): Promise<void> {
 		const { log, builds, write } = this.#options;
 		const { namespace } = partsOf(key);
 		const now = builds(key);
 		for (const name of written.keys()) if (!now.has(name)) written.delete(name);
-		const changes = changesOf(now, written);
-		const waiting = changes.slice(0, maxWrites);
-		let isLeft = changes.length > maxWrites;
+		const waiting = changesOf(now, written).slice(0, maxWrites);
 		const writeInTurn = async () => {
 			for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
 				const [name, cost] = next;
@@ -97,7 +92,6 @@ export class DeletionCosts {
 					await write({ namespace, name }, cost, signal);
 					written.set(name, cost);
 				} catch (error) {
-					isLeft = true;
 					if (this.#closed.signal.aborted || this.#failures.admit(key) === undefined) continue;
 					const { message } = ScalerError.from(error);
 					log.warn({ pool: key, pod: name, error: message }, "pod-deletion-cost cannot be written");
@@ -105,7 +99,6 @@ export class DeletionCosts {
 			}
 		};
 		await Promise.all(Array.from({ length: maxAtOnce }, writeInTurn));
-		return isLeft;
 	}
 }
 

@@ -92,5 +92,6 @@ test(`${builds} builds over two proxies and three daemons, the proxies restarted
 	expect(restarts).toBeGreaterThanOrEqual(2);
 	expect(carried).toBeGreaterThanOrEqual(restarts);
 	for (const connects of service.connects) expect(connects).toBeGreaterThan(builds / 5);
-	for (const endpoint of endpoints) expect(await activeOn(endpoint)).toBe(0);
+	// A client may be gone before its proxy has heard of it.
+	for (const endpoint of endpoints) await expect.poll(() => activeOn(endpoint)).toBe(0);
 });
