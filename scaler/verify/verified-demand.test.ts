@@ -32,8 +32,9 @@ function setup() {
 		sequence: number,
 		busy: readonly number[],
 		type: "proxy.state" | "proxy.stopped" = "proxy.state",
+		waiting = 0,
 	) => {
-		const event = poolEvent({ type, busy, sequence });
+		const event = poolEvent({ type, busy, sequence, waiting });
 		const daemons = event.snapshot.daemons.map((daemon) => ({ ...daemon, address: `${daemon.name}:1234` }));
 		bus.publish({ ...event, snapshot: { ...event.snapshot, daemons } } as typeof event);
 	};
@@ -44,7 +45,7 @@ function setup() {
 		await demand.settle(key);
 		return demand.demand(key);
 	};
-	return { clock, demand, settled, asked, words, say };
+	return { clock, bus, demand, settled, asked, words, say };
 }
 
 describe("a pool whose proxies say that nobody builds", () => {
@@ -90,6 +91,38 @@ describe("a pool whose proxies say that nobody builds", () => {
 		clock.advance(2);
 		expect(demand.demand(key)).toMatchObject({ t: "known" });
 		expect(asked).toHaveLength(2);
+	});
+
+	describe("while a daemon that is gone leaves its question without an answer", () => {
+		const never = new Promise<DaemonWord>(() => {});
+
+		test("a client that comes is told of at once", async () => {
+			const { settled, words, say } = setup();
+			words["daemon-0:1234"] = never;
+			const answers = Promise.all([settled(), settled()]);
+			say(1, [0, 0], "proxy.state", 1);
+			expect(await answers).toMatchObject([{ waiting: 1 }, { waiting: 1 }]);
+		});
+
+		test("a lost bus is told of at once", async () => {
+			const { bus, settled, words } = setup();
+			words["daemon-0:1234"] = never;
+			const answer = settled();
+			bus.become({ t: "disconnected", reason: "gone" });
+			expect(await answer).toMatchObject({ t: "unknown" });
+		});
+
+		test("the answer waits while nothing but the daemons' loads change", async () => {
+			const { settled, words, say } = setup();
+			const { promise, resolve } = Promise.withResolvers<DaemonWord>();
+			words["daemon-0:1234"] = promise;
+			const answer = settled();
+			say(1, [0, 0]);
+			const first = await Promise.race([answer, new Promise((soon) => setImmediate(soon, "still waits"))]);
+			expect(first).toBe("still waits");
+			resolve({ t: "builds", count: 1 });
+			expect(await answer).toMatchObject({ t: "known", active: 1 });
+		});
 	});
 
 	test("many who ask at once share the answers", async () => {
