@@ -1,20 +1,19 @@
 # The image of all commands: docker build -t buildkit-scaler .
-# A stage can be replaced by a named context (--build-context build=...), which is how the tests build it without a
-# registry. Hence no RUN in the last stage, and everything it takes is below /app.
+# Where packages come from a registry of your own: docker build --secret id=npmrc,src=$HOME/.npmrc ...
 
 FROM node:26-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --no-audit --no-fund
 COPY . .
 RUN npm run build
 
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --omit=dev --no-audit --no-fund
 # Most of the Kubernetes client is a second copy of its types and source maps, which nothing reads at run time.
-RUN find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete
+RUN find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -exec rm {} +
 
 FROM node:26-slim
 ARG VERSION=0.1.0

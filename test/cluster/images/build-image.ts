@@ -65,6 +65,11 @@ async function build(builder: Builder, spec: ImageSpec, tar: string): Promise<vo
 	for (const [name, value] of Object.entries(spec.buildArgs ?? {})) {
 		args.push("--opt", `build-arg:${name}=${value}`);
 	}
+	for (const [id, text] of Object.entries(spec.secrets ?? {})) {
+		const file = join(builder.folder, `secret-${id}`);
+		writeFileSync(file, text, { mode: 0o600 });
+		args.push("--secret", `id=${id},src=${file}`);
+	}
 	// Uncompressed: it is read once or twice from the local disk, and containerd would have to unpack it.
 	const layers = "compression=uncompressed,force-compression=true";
 	args.push("--output", `type=docker,name=${spec.name},dest=${partial},${layers}`);

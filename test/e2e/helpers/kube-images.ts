@@ -1,7 +1,7 @@
 // The images that the chart's tests run, made from this machine's files: there is no registry.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { globSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { getCACertificates } from "node:tls";
 import { buildImage } from "../../cluster/images/build-image.ts";
 import { busyboxFiles } from "../../cluster/images/busybox.ts";
 import { type ContextFile, folderFiles } from "../../cluster/images/context-file.ts";
@@ -12,27 +12,17 @@ import { runCommand } from "../../tools/run-command.ts";
 export const scalerImage = { repository: "local.test/buildkit-scaler", tag: "1" };
 export const natsImage = { repository: "local.test/nats", tag: "1" };
 
-/**
- * The project's own Dockerfile, built offline: its base is this machine's Node and the libraries it needs, and its
- * stages that talk to npm's registry give way to what `npm run build` and `npm ci --omit=dev` make here.
- */
+/** The project's own Dockerfile as users build it, but for its base: that is this machine's Node. */
 export async function buildScalerImage(): Promise<string> {
-	const dist = mkdtempSync(join(tmpdir(), "bks-dist-"));
-	try {
-		await compile(dist);
-		return await buildImage({
-			name: `${scalerImage.repository}:${scalerImage.tag}`,
-			dockerfile: readFileSync(join(projectRoot, "Dockerfile"), "utf8"),
-			files: [],
-			namedContexts: {
-				"node:26-slim": await nodeBase(),
-				build: folderFiles(dist, "app/dist"),
-				dependencies: await productionDependencies(),
-			},
-		});
-	} finally {
-		rmSync(dist, { recursive: true, force: true });
-	}
+	const registry = await runCommand("npm", ["config", "get", "registry"]);
+	return await buildImage({
+		name: `${scalerImage.repository}:${scalerImage.tag}`,
+		dockerfile: readFileSync(join(projectRoot, "Dockerfile"), "utf8"),
+		files: projectContext(),
+		namedContexts: { "node:26-slim": await nodeBase() },
+		// Packages come from where this machine gets them.
+		secrets: { npmrc: `registry=${registry.trim()}\ncafile=${caBundle}\n` },
+	});
 }
 
 /** Debian's nats-server, laid out as the official image is. */
@@ -49,39 +39,33 @@ export async function buildNatsImage(): Promise<string> {
 	});
 }
 
-/** `npm run build`, but not into the project's dist, which someone else may be using. */
-async function compile(dist: string): Promise<void> {
-	const tsc = join(projectRoot, "node_modules", ".bin", "tsc");
-	await runCommand(tsc, ["-p", join(projectRoot, "tsconfig.build.json"), "--outDir", dist]);
-	cpSync(join(projectRoot, "package.json"), join(dist, "package.json"));
-	mkdirSync(join(dist, "protos"), { recursive: true });
-	for (const proto of ["externalscaler.proto", "buildkit-control.proto"])
-		cpSync(join(projectRoot, "protos", proto), join(dist, "protos", proto));
+/** Where the base has the certificates that registries are checked with. */
+const caBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+/** What .dockerignore lets through, itself included: the build leaves the rest out by its own reading of it. */
+function projectContext(): ContextFile[] {
+	const ignored = readFileSync(join(projectRoot, ".dockerignore"), "utf8").split("\n");
+	const patterns = ignored.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
+	return [".dockerignore", ...globSync(patterns, { cwd: projectRoot })].flatMap((path): ContextFile[] => {
+		const source = join(projectRoot, path);
+		return statSync(source).isDirectory() ? folderFiles(source, path) : [{ path, source }];
+	});
 }
 
 async function nodeBase(): Promise<ContextFile[]> {
 	const node = process.execPath;
+	const npm = dirname(dirname(realpathSync((await runCommand("which", ["npm"])).trim())));
 	return [
 		...busyboxFiles(),
 		{ path: "usr/local/bin/node", source: node },
+		{ path: "usr/local/bin/npm", linkTo: "../lib/node_modules/npm/bin/npm-cli.js" },
+		...folderFiles(npm, "usr/local/lib/node_modules/npm"),
+		{ path: "usr/bin/env", linkTo: "../../bin/busybox" },
+		{ path: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\n" },
+		{ path: caBundle.slice(1), text: getCACertificates("default").join("\n") },
 		...(await librariesOf(node)),
 		{ path: "tmp", folderMode: 0o1777 },
 	];
-}
-
-async function productionDependencies(): Promise<ContextFile[]> {
-	const listed = await runCommand("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: projectRoot });
-	const folders = listed.split("\n").filter((path) => path.startsWith(join(projectRoot, "node_modules")));
-	return folders.flatMap((folder) => {
-		const into = join("app", folder.slice(projectRoot.length + 1));
-		// A package's own node_modules is in the list if it is needed.
-		return folderFiles(folder, into, ["node_modules"]).filter(({ path }) => !isForDevelopers(path));
-	});
-}
-
-/** As in the Dockerfile's stage. */
-function isForDevelopers(path: string): boolean {
-	return /\.d\.[cm]?ts$|\.map$/.test(basename(path));
 }
 
 /** The loader and libraries of a dynamically linked program, where it looks for them; none for a static one. */
