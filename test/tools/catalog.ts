@@ -50,7 +50,9 @@ export const catalog: readonly Program[] = [
 	{ name: "nft", sets: cluster, debianPackage: "nftables" },
 	{ name: "ip", sets: everywhere, debianPackage: "iproute2" },
 	{ name: "openssl", sets: cluster, debianPackage: "openssl" },
-	...built(cluster, modules.kubernetes, modules.keda, modules.helm, modules.coredns),
+	{ name: "setcap", sets: cluster, debianPackage: "libcap2-bin" },
+	...["newuidmap", "newgidmap"].map((name) => ({ name, sets: cluster, debianPackage: "uidmap" })),
+	...built(cluster, modules.kubernetes, modules.keda, modules.helm, modules.coredns, modules.rootlesskit),
 	...built(compat, ...buildkitReleases, ...buildxReleases),
 ];
 

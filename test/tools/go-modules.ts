@@ -78,6 +78,21 @@ export const runc: GoModule = {
 	needs: "a C compiler, pkg-config and libseccomp's headers (libseccomp-dev or libseccomp-devel)",
 };
 
+/** What starts buildkitd as an ordinary user in upstream's -rootless images. */
+export const rootlesskit: GoModule = {
+	source: {
+		t: "release",
+		path: "github.com/rootless-containers/rootlesskit/v2",
+		sum: "h1:m/26nAx0DbHZYaM46+uoQjfpu9G77QLzWj2jz25chO8=",
+		packages: ["./cmd/rootlesskit"],
+	},
+	title: "rootless-containers/rootlesskit",
+	version: "v2.3.6",
+	programs: ["rootlesskit"],
+	cgo: false,
+	usualTime: "about half a minute the first time",
+};
+
 // Our own: a rival and the load generators that Node would be too slow for.
 export const bench: GoModule = {
 	source: { t: "wrapper", dir: "bench" },

@@ -5,6 +5,7 @@ import { getCACertificates } from "node:tls";
 import { buildImage } from "../../cluster/images/build-image.ts";
 import { busyboxFiles } from "../../cluster/images/busybox.ts";
 import { type ContextFile, folderFiles } from "../../cluster/images/context-file.ts";
+import { librariesOf } from "../../cluster/images/libraries.ts";
 import { projectRoot } from "../../tools/paths.ts";
 import { findProgram } from "../../tools/programs.ts";
 import { runCommand } from "../../tools/run-command.ts";
@@ -66,11 +67,4 @@ async function nodeBase(): Promise<ContextFile[]> {
 		...(await librariesOf(node)),
 		{ path: "tmp", folderMode: 0o1777 },
 	];
-}
-
-/** The loader and libraries of a dynamically linked program, where it looks for them; none for a static one. */
-async function librariesOf(program: string): Promise<ContextFile[]> {
-	const listed = await runCommand("ldd", [program]).catch(() => "");
-	const paths = [...listed.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
-	return paths.map((path) => ({ path: path.slice(1), source: realpathSync(path) }));
 }
