@@ -136,12 +136,13 @@ export class Connection {
 	assign(daemon: AssignedDaemon): void {
 		const firstAnswer = this.#hold.firstAnswer();
 		const { clock, limits } = this.#options;
+		// Its bytes first: the daemon reads them while the rest is done and said here.
+		daemon.wire.write(this.#held.all());
 		const timer = clock.after(limits.firstByteMs, () =>
 			this.#daemonFailed(`no answer within ${limits.firstByteMs / 1000} s`),
 		);
 		this.assignedAt = clock.now();
 		this.#setState({ t: "dialing", timer, daemon });
-		daemon.wire.write(this.#held.all());
 		this.#attach(daemon.wire, {
 			onBytes: (bytes) => this.#daemonBytes(bytes, firstAnswer),
 			onEnd: () => this.#daemonEnded(),

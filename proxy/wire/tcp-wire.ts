@@ -91,10 +91,14 @@ export class TcpWire implements Wire {
 	static connect(address: DaemonAddress, limits: DeadHostLimits, onConnect: () => void): TcpWire {
 		return new TcpWire((onread) => {
 			const socket = newSocket({ onread });
-			socket.once("connect", () => tuneSocket(socket, limits));
+			const connected = () => {
+				// What it is to send at once goes as one packet, with or without it; the daemon reads meanwhile.
+				onConnect();
+				tuneSocket(socket, limits);
+			};
 			return address.t === "tcp"
-				? socket.connect(address.port, address.host, onConnect)
-				: socket.connect(address.path, onConnect);
+				? socket.connect(address.port, address.host, connected)
+				: socket.connect(address.path, connected);
 		});
 	}
 
@@ -115,7 +119,7 @@ export class TcpWire implements Wire {
 	}
 
 	write(bytes: Uint8Array): void {
-		if (!this.#closed) this.#outgoing.write(bytes);
+		if (!this.#closed && bytes.length > 0) this.#outgoing.write(bytes);
 	}
 
 	forward(bytes: Buffer, source: Wire): boolean {
