@@ -79,13 +79,13 @@ export class Listener {
 	}
 
 	#accepted(socket: net.Socket): void {
-		tuneSocket(socket, this.#deps.limits);
+		const { limits } = this.#deps;
 		const [route, other] = this.routes;
 		if (route?.tls.t === "off" && other === undefined) {
 			if (!route.admits(socket)) return void socket.destroy();
-			return route.accept(TcpWire.accepted(socket), "h2", originOf(socket, this.#name, undefined));
+			return route.accept(TcpWire.accepted(socket, limits), "h2", originOf(socket, this.#name, undefined));
 		}
-		if (this.#greeting.size >= this.#deps.limits.maxHandshakes) {
+		if (this.#greeting.size >= limits.maxHandshakes) {
 			return this.#turnAway(socket, "tooManyHandshakes", "too many TLS handshakes");
 		}
 		this.#readHello(socket);
@@ -141,10 +141,15 @@ export class Listener {
 		if (!route.admits(socket)) return void socket.destroy();
 		switch (route.tls.t) {
 			case "terminate":
+				tuneSocket(socket, this.#deps.limits);
 				socket.unshift(hello);
 				return route.tls.terminator.accept(socket);
 			case "passthrough":
-				return route.accept(TcpWire.accepted(socket, hello), "tls", originOf(socket, this.#name, serverName));
+				return route.accept(
+					TcpWire.accepted(socket, this.#deps.limits, hello),
+					"tls",
+					originOf(socket, this.#name, serverName),
+				);
 			case "off":
 				return this.#turnAway(socket, "tls", "TLS, which this pool does not speak");
 			default:

@@ -26,10 +26,16 @@ function newSocket(options: { onread: net.OnReadOpts; handle?: object; manualSta
 /** A high-water mark of one byte, so that a write which the kernel did not take whole always ends in "drain". */
 const tuning = { allowHalfOpen: true, writableHighWaterMark: 1 };
 
+/** A host that dies sooner is noticed as well. */
+const watchHostAfterMs = 1_000;
+
 /** For both ends, once they are connected: small messages leave at once, and a peer whose host is dead is noticed. */
 export function tuneSocket(socket: net.Socket, limits: DeadHostLimits): void {
 	socket.setNoDelay(true);
-	endWhenHostDies(socket, limits);
+	// Five system calls, which whoever connects would wait for, and what is over by then never needs.
+	setTimeout(() => {
+		if (!socket.destroyed) endWhenHostDies(socket, limits);
+	}, watchHostAfterMs).unref();
 }
 
 /** A plain socket, read into reused buffers (net's `onread` option) and never through a stream's queue: half the CPU of `pipe`. */
@@ -70,7 +76,7 @@ export class TcpWire implements Wire {
 	}
 
 	/** Takes over a socket that a server accepted with `pauseOnConnect`, and what was read of it already. */
-	static accepted(accepted: net.Socket, alreadyRead: Buffer = nothing): TcpWire {
+	static accepted(accepted: net.Socket, limits: DeadHostLimits, alreadyRead: Buffer = nothing): TcpWire {
 		const wire = new TcpWire((onread) => {
 			// A server offers no `onread` (Node 26), so the accepted socket's handle moves into a socket that has it.
 			const handle: unknown = Reflect.get(accepted, "_handle");
@@ -84,6 +90,7 @@ export class TcpWire implements Wire {
 			return newSocket({ onread, handle, manualStart: true });
 		});
 		wire.#alreadyRead = alreadyRead;
+		tuneSocket(wire.#socket, limits);
 		return wire;
 	}
 
