@@ -7,8 +7,8 @@ import { leftOvers } from "../../cluster/left-overs.ts";
 import { startCluster } from "../../cluster/start-cluster.ts";
 import { buildNatsImage, buildScalerImage } from "./kube-images.ts";
 
-/** For beforeAll: the images are built once, and that may take a while. */
-export const START_TIMEOUT_MS = 180_000;
+/** For beforeAll: the images are built once, with npm's packages, and that may take a while. */
+export const START_TIMEOUT_MS = 300_000;
 
 /** A cluster that has everything the chart runs, and these images. */
 export async function startChartCluster(more: readonly ImageSpec[] = []): Promise<Cluster> {

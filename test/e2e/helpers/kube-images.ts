@@ -1,5 +1,5 @@
 // The images that the chart's tests run, made from this machine's files: there is no registry.
-import { globSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, globSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { buildImage } from "../../cluster/images/build-image.ts";
@@ -15,14 +15,13 @@ export const natsImage = { repository: "local.test/nats", tag: "1" };
 
 /** The project's own Dockerfile as users build it, but for its base: that is this machine's Node. */
 export async function buildScalerImage(): Promise<string> {
-	const registry = await runCommand("npm", ["config", "get", "registry"]);
 	return await buildImage({
 		name: `${scalerImage.repository}:${scalerImage.tag}`,
 		dockerfile: readFileSync(join(projectRoot, "Dockerfile"), "utf8"),
 		files: projectContext(),
 		namedContexts: { "node:26-slim": await nodeBase() },
 		// Packages come from where this machine gets them.
-		secrets: { npmrc: `registry=${registry.trim()}\ncafile=${caBundle}\n` },
+		secrets: { npmrc: `registry=${await npmConfig("registry")}\ncafile=${caBundle}\n` },
 	});
 }
 
@@ -42,6 +41,17 @@ export async function buildNatsImage(): Promise<string> {
 
 /** Where the base has the certificates that registries are checked with. */
 const caBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+async function npmConfig(key: string): Promise<string> {
+	return (await runCommand("npm", ["config", "get", key])).trim();
+}
+
+/** All that this machine's npm trusts. */
+async function certificates(): Promise<string> {
+	const file = await npmConfig("cafile");
+	const own = existsSync(file) ? [readFileSync(file, "utf8")] : [];
+	return [...getCACertificates("default"), ...own].join("\n");
+}
 
 /** What .dockerignore lets through, itself included: the build leaves the rest out by its own reading of it. */
 function projectContext(): ContextFile[] {
@@ -63,7 +73,7 @@ async function nodeBase(): Promise<ContextFile[]> {
 		...folderFiles(npm, "usr/local/lib/node_modules/npm"),
 		{ path: "usr/bin/env", linkTo: "../../bin/busybox" },
 		{ path: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\n" },
-		{ path: caBundle.slice(1), text: getCACertificates("default").join("\n") },
+		{ path: caBundle.slice(1), text: await certificates() },
 		...(await librariesOf(node)),
 		{ path: "tmp", folderMode: 0o1777 },
 	];
