@@ -99,7 +99,7 @@ export class TcpWire implements Wire {
 		return new TcpWire((onread) => {
 			const socket = newSocket({ onread });
 			const connected = () => {
-				// What it is to send at once goes as one packet, with or without it; the daemon reads meanwhile.
+				// First what there is to send: one packet, which Nagle's algorithm lets go at once (RFC 9293, 3.7.4).
 				onConnect();
 				tuneSocket(socket, limits);
 			};
