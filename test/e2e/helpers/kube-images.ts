@@ -1,4 +1,4 @@
-// The images that the chart's tests run, made from this machine's files: there is no registry.
+// The images that the chart's tests run, made from this machine's files and npm's packages: there is no image registry.
 import { existsSync, globSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { getCACertificates } from "node:tls";
