@@ -25,9 +25,9 @@ import {
 	type PoolSettings,
 	poolKey,
 } from "./pool/pool-settings.ts";
+import { startRelay } from "./relay/relay.ts";
 import { type Certificate, type PreparedChange, ServedPool, type ServedPoolDeps } from "./served-pool.ts";
 import { userTimeoutSupport } from "./wire/dead-host.ts";
-import { kernelPipes } from "./wire/kernel-pipe.ts";
 
 export interface ProxyOptions<Source> {
 	/** Unique among proxies and the same after a restart. */
@@ -64,9 +64,13 @@ export async function startProxy<Source>(
 			"a host that dies while bytes are on their way to it is noticed late, after up to 15 minutes",
 		);
 	}
-	const pipes = kernelPipes();
-	if ("reason" in pipes)
-		deps.log.info({ reason: pipes.reason }, "bulk bytes are copied, not moved by the kernel");
+	const relay = startRelay((stack) => deps.log.error({ stack }, "a fault in the relay"));
+	if ("reason" in relay) {
+		deps.log.info(
+			{ reason: relay.reason },
+			"builds' bytes pass through Node's streams, which costs more CPU",
+		);
+	}
 	await proxy.apply(options.pools);
 	return proxy;
 }

@@ -275,12 +275,16 @@ export class Connection {
 		this.#release();
 		this.#wire.ownBuffer();
 		daemon.wire.ownBuffer();
+		if (this.#hold.isTransparent) this.#wire.join(daemon.wire);
 		owner.answered(this, daemon.name);
 	}
 
 	#relayUntilTransparent(bytes: Buffer, daemon: Wire): boolean {
 		const takenWhole = this.#hold.read(bytes);
-		if (this.#hold.isTransparent) daemon.write(this.#hold.release());
+		if (this.#hold.isTransparent) {
+			daemon.write(this.#hold.release());
+			this.#wire.join(daemon);
+		}
 		return takenWhole;
 	}
 

@@ -5,6 +5,7 @@ import type { HeldBudget } from "../connection/held-bytes.ts";
 import { type ConnectionMove, endsBuild, type MovedBuild } from "../connection/move.ts";
 import { waitPhases } from "../connection/wait-phases.ts";
 import type { Pool } from "../pool/pool.ts";
+import { processRelay } from "../relay/relay.ts";
 import type { Certificate } from "../served-pool.ts";
 import { buildResult } from "./build-result.ts";
 
@@ -64,6 +65,14 @@ export class ProxyMetrics {
 			registers,
 			collect() {
 				this.set(held.takenBytes);
+			},
+		});
+		new Gauge({
+			name: "buildkit_proxy_relayed_connections",
+			help: "Live connections whose bytes the relay's thread passes on",
+			registers,
+			collect() {
+				this.set(processRelay()?.connections ?? 0);
 			},
 		});
 		new Gauge({

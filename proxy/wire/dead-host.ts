@@ -1,6 +1,6 @@
 import type net from "node:net";
+import { fromCLibrary } from "../../common/c-library.ts";
 import type { Limits } from "../limits.ts";
-import { fromCLibrary } from "./c-library.ts";
 import { fileDescriptor } from "./file-descriptor.ts";
 
 /** When a host that acknowledges nothing any more counts as dead. */

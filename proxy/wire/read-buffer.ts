@@ -10,44 +10,21 @@ const smallBufferBytes = 4 * 1024;
 const firstOwnBytes = 64 * 1024;
 /** As far as it grows, whenever a read takes most of it. */
 const bulkBufferBytes = 512 * 1024;
-/**
- * One that takes most of even that has its bytes moved by the kernel from then on, all but the first of each arrival,
- * which Node reads. After so many arrivals in a row without any others it is an ordinary direction again.
- */
-const bulkFirstBytes = 16 * 1024;
-const maxSmallArrivals = 16;
-
 /** Whether others read into the buffer of these bytes too, so that they are gone with the next read of any of them. */
 export function isShared(bytes: Buffer): boolean {
 	return bytes.buffer === sharedBuffer.buffer;
 }
 
-/** Decides for one direction how large a buffer it reads into, and whether it leaves what comes to the kernel. */
+/** Decides for one direction how large a buffer it reads into. */
 export class ReadBuffer {
 	/** For the next read. */
 	buffer = sharedBuffer;
-	readonly #kernelMoves: () => boolean;
 	#isOwned = false;
 	#sharedReads = 0;
-	/** Arrivals in a row that were no bulk; undefined while the kernel does not move what comes. */
-	#smallArrivals: number | undefined;
-
-	constructor(kernelMoves: () => boolean) {
-		this.#kernelMoves = kernelMoves;
-	}
 
 	/** From now on it may have a buffer of its own. */
 	own(): void {
 		this.#isOwned = true;
-	}
-
-	get isOwned(): boolean {
-		return this.#isOwned;
-	}
-
-	/** Whether the kernel moves what has come after a read. */
-	get isLeftToKernel(): boolean {
-		return this.#smallArrivals !== undefined;
 	}
 
 	/** Takes in a read: the next one gets more room after one that took most of what there was. */
@@ -57,22 +34,9 @@ export class ReadBuffer {
 		if (isShared(this.buffer)) {
 			if (readBytes > smallBufferBytes) this.#renew(firstOwnBytes);
 			else if (++this.#sharedReads >= sharedReads) this.#renew(smallBufferBytes);
-		} else if (this.#smallArrivals === undefined && readBytes > size / 2) {
-			if (size < bulkBufferBytes) this.#renew(Math.min(size * 4, bulkBufferBytes));
-			else if (this.#kernelMoves()) {
-				this.#smallArrivals = 0;
-				this.#renew(bulkFirstBytes);
-			}
+		} else if (readBytes > size / 2 && size < bulkBufferBytes) {
+			this.#renew(Math.min(size * 4, bulkBufferBytes));
 		}
-	}
-
-	/** Takes in a read and all that the kernel has moved after it. */
-	afterArrival(bytes: number): void {
-		if (this.#smallArrivals === undefined) return;
-		this.#smallArrivals = bytes > bulkFirstBytes ? 0 : this.#smallArrivals + 1;
-		if (this.#smallArrivals < maxSmallArrivals) return;
-		this.#smallArrivals = undefined;
-		this.#renew(firstOwnBytes);
 	}
 
 	#renew(bytes: number): void {

@@ -1,15 +1,19 @@
 import net from "node:net";
 import type { DaemonAddress } from "../daemon.ts";
+import { processRelay, type Relayed, type RelayedEvents } from "../relay/relay.ts";
 import { type DeadHostLimits, endWhenHostDies } from "./dead-host.ts";
-import { KernelPipes, kernelPipes } from "./kernel-pipe.ts";
-import { Outgoing } from "./outgoing.ts";
+import { fileDescriptor } from "./file-descriptor.ts";
 import { isShared, ReadBuffer } from "./read-buffer.ts";
-import { bulkPauseMs, ReadPacing } from "./read-pacing.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
-/** So many at once are worth their wakeup: waiting for more would only keep the sender waiting. */
-const manyBytes = 256 * 1024;
 const nothing = Buffer.alloc(0);
+
+/**
+ * A direction that was read so often, or so much, is worth a place in the relay: a build, after a moment. What only asks
+ * something is over before.
+ */
+const busyReads = 16;
+const busyBytes = 256 * 1024;
 
 /** The handle's own readStop: net.Socket stops its handle by itself only when its queue is full (lib/net.js). */
 function stopReading(handle: object): void {
@@ -38,46 +42,52 @@ export function tuneSocket(socket: net.Socket, limits: DeadHostLimits): void {
 	}, watchHostAfterMs).unref();
 }
 
-/** A plain socket, read into reused buffers (net's `onread` option) and never through a stream's queue: half the CPU of `pipe`. */
+/**
+ * A plain socket, read into reused buffers (net's `onread` option) and never through a stream's queue: half the CPU of
+ * `pipe`. Two that are joined move to the relay when they are busy, and leave Node's streams to those who wait.
+ */
 export class TcpWire implements Wire {
 	readonly #socket: net.Socket;
-	readonly #outgoing: Outgoing;
+	readonly #limits: DeadHostLimits;
 	#events: WireEvents | undefined;
-	readonly #reads = new ReadBuffer(() => kernelPipes() instanceof KernelPipes);
-	readonly #pacing = new ReadPacing();
+	readonly #reads = new ReadBuffer();
 	#resumeOnDrain: Wire | undefined;
 	#error: Error | undefined;
 	#closed = false;
 	#alreadyRead: Buffer = nothing;
-	bytesRead = 0;
+	#bytesRead = 0;
+	#readCount = 0;
+	#peer: TcpWire | undefined;
+	#relayed: Relayed | undefined;
 
-	private constructor(makeSocket: (onread: net.OnReadOpts) => net.Socket) {
+	private constructor(limits: DeadHostLimits, makeSocket: (onread: net.OnReadOpts) => net.Socket) {
+		this.#limits = limits;
 		this.#socket = makeSocket({
 			// Node asks for the next buffer after each read, so a wire can move from the shared to its own buffer.
 			buffer: () => this.#reads.buffer,
 			callback: (length, { buffer, byteOffset }) => this.#read(Buffer.from(buffer, byteOffset, length)),
 		});
-		this.#outgoing = new Outgoing(this.#socket);
 		this.#socket.on("error", (error) => {
 			this.#error = error;
 		});
-		this.#socket.on("end", () => this.#events?.onEnd());
+		this.#socket.on("end", () => {
+			if (this.#relayed === undefined) this.#events?.onEnd();
+		});
 		this.#socket.on("drain", () => {
-			if (!this.#outgoing.giveOn()) return;
 			const source = this.#resumeOnDrain;
 			this.#resumeOnDrain = undefined;
+			const peer = this.#peer;
+			if (peer !== undefined) peer.#moveIfBusy();
 			source?.resume();
 		});
 		this.#socket.on("close", () => {
-			this.#closed = true;
-			this.#outgoing.closed();
-			this.#events?.onClose(this.#error);
+			if (this.#relayed === undefined) this.#gone(this.#error);
 		});
 	}
 
 	/** Takes over a socket that a server accepted with `pauseOnConnect`, and what was read of it already. */
 	static accepted(accepted: net.Socket, limits: DeadHostLimits, alreadyRead: Buffer = nothing): TcpWire {
-		const wire = new TcpWire((onread) => {
+		const wire = new TcpWire(limits, (onread) => {
 			// A server offers no `onread` (Node 26), so the accepted socket's handle moves into a socket that has it.
 			const handle: unknown = Reflect.get(accepted, "_handle");
 			if (typeof handle !== "object" || handle === null) {
@@ -96,7 +106,7 @@ export class TcpWire implements Wire {
 
 	/** Connects to a daemon. The wire is usable once `onConnect` was called; before, only `destroy` is. */
 	static connect(address: DaemonAddress, limits: DeadHostLimits, onConnect: () => void): TcpWire {
-		return new TcpWire((onread) => {
+		return new TcpWire(limits, (onread) => {
 			const socket = newSocket({ onread });
 			const connected = () => {
 				// First what there is to send: one packet, which Nagle's algorithm lets go at once (RFC 9293, 3.7.4).
@@ -109,8 +119,12 @@ export class TcpWire implements Wire {
 		});
 	}
 
+	get bytesRead(): number {
+		return this.#bytesRead + (this.#relayed?.bytesRead ?? 0);
+	}
+
 	get pendingBytes(): number {
-		return this.#outgoing.pendingBytes;
+		return this.#relayed?.pendingBytes ?? this.#socket.writableLength;
 	}
 
 	attach(events: WireEvents): void {
@@ -126,30 +140,36 @@ export class TcpWire implements Wire {
 	}
 
 	write(bytes: Uint8Array): void {
-		if (!this.#closed && bytes.length > 0) this.#outgoing.write(bytes);
+		if (!this.#closed && bytes.length > 0) this.#socket.write(bytes);
 	}
 
 	forward(bytes: Buffer, source: Wire): boolean {
 		if (this.#closed) return true;
 		// Others read into the shared buffer, so they must not stay there until the kernel takes them.
-		this.#outgoing.write(isShared(bytes) ? Buffer.from(bytes) : bytes);
-		if (source instanceof TcpWire && source.#reads.isLeftToKernel)
-			source.bytesRead += this.#outgoing.moveFrom(source.#socket);
-		if (this.pendingBytes === 0) return true;
+		this.#socket.write(isShared(bytes) ? Buffer.from(bytes) : bytes);
+		if (this.#socket.writableLength === 0) return true;
 		this.#resumeOnDrain = source;
 		return false;
 	}
 
+	join(peer: Wire): void {
+		if (!(peer instanceof TcpWire)) return;
+		this.#peer = peer;
+		peer.#peer = this;
+	}
+
 	resume(): void {
-		this.#socket.resume();
+		if (this.#relayed === undefined) this.#socket.resume();
 	}
 
 	end(): void {
-		this.#outgoing.end();
+		if (this.#relayed === undefined) this.#socket.end();
+		else this.#relayed.end();
 	}
 
 	destroy(): void {
-		this.#socket.destroy();
+		if (this.#relayed === undefined) this.#socket.destroy();
+		else this.#relayed.destroy();
 	}
 
 	/** Gives what was read before this wire was made, once whoever attached is done with that. */
@@ -157,24 +177,53 @@ export class TcpWire implements Wire {
 		const bytes = this.#alreadyRead;
 		this.#alreadyRead = nothing;
 		if (this.#closed) return;
-		this.bytesRead += bytes.length;
+		this.#bytesRead += bytes.length;
 		if (this.#events?.onBytes(bytes) ?? true) this.resume();
 	}
 
 	#read(bytes: Buffer): boolean {
-		const before = this.bytesRead;
-		this.bytesRead += bytes.length;
-		const filled = bytes.length === this.#reads.buffer.length;
+		this.#bytesRead += bytes.length;
+		this.#readCount++;
 		this.#reads.afterRead(bytes.length);
 		const readOn = this.#events?.onBytes(bytes) ?? true;
-		if (!readOn || !this.#reads.isOwned) return readOn;
-		const arrived = this.bytesRead - before;
-		this.#reads.afterArrival(arrived);
-		// What filled its buffer is read on at once, unless the kernel has moved all the rest.
-		const more = filled && arrived === bytes.length;
-		if (more || arrived >= manyBytes || this.#pacing.ignores(arrived)) return true;
-		if (!this.#pacing.pauses(arrived, performance.now())) return true;
-		setTimeout(() => this.resume(), bulkPauseMs);
-		return false;
+		this.#moveIfBusy();
+		return readOn;
+	}
+
+	#moveIfBusy(): void {
+		if (this.#peer === undefined || this.#relayed !== undefined) return;
+		if (this.#readCount >= busyReads || this.#bytesRead >= busyBytes) this.#moveToRelay(this.#peer);
+	}
+
+	/** Moves both, if neither has anything pending or has ended; else after another read. */
+	#moveToRelay(peer: TcpWire): void {
+		const [ours, theirs] = [this.#movable(), peer.#movable()];
+		if (ours === undefined || theirs === undefined) return;
+		const relayed = processRelay()?.take([ours, theirs], [this.#relayedEvents(), peer.#relayedEvents()]);
+		if (relayed === undefined) return;
+		this.#leaveTo(relayed[0]);
+		peer.#leaveTo(relayed[1]);
+	}
+
+	/** Its descriptor, if nothing of it is Node's business. */
+	#movable(): number | undefined {
+		const { readable, writable, writableLength } = this.#socket;
+		return readable && writable && writableLength === 0 ? fileDescriptor(this.#socket) : undefined;
+	}
+
+	#relayedEvents(): RelayedEvents {
+		return { onEnd: () => this.#events?.onEnd(), onClose: (error) => this.#gone(error) };
+	}
+
+	#leaveTo(relayed: Relayed): void {
+		this.#relayed = relayed;
+		// The relay's descriptor is of the same socket, which keeps what it is told.
+		endWhenHostDies(this.#socket, this.#limits);
+		this.#socket.destroy();
+	}
+
+	#gone(error: Error | undefined): void {
+		this.#closed = true;
+		this.#events?.onClose(error);
 	}
 }

@@ -59,6 +59,9 @@ export class TlsWire implements Wire {
 		return takenWhole;
 	}
 
+	/** What it reads is encrypted: there is no passing on past it. */
+	join(): void {}
+
 	resume(): void {
 		if (!this.#closed) this.#socket.resume();
 	}

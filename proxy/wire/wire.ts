@@ -29,6 +29,8 @@ export interface Wire {
 	 * when they were not taken whole, for they then stay in its read buffer until they are.
 	 */
 	forward(bytes: Buffer, source: Wire): boolean;
+	/** From now on all that either of the two reads is for the other as it is: `onBytes` may not see it any more. */
+	join(peer: Wire): void;
 	resume(): void;
 	/** Ends the writing direction after everything written. */
 	end(): void;

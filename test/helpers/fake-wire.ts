@@ -35,6 +35,7 @@ export class FakeWire implements Wire {
 		return true;
 	}
 	ownBuffer(): void {}
+	join(): void {}
 	resume(): void {}
 	end(): void {}
 	destroy(): void {}

@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { livenessSampleMs } from "../../proxy/connection/liveness.ts";
 import { earlySettings, settingsAck } from "../../proxy/hold/http2.ts";
-import * as kernel from "../../proxy/wire/kernel-pipe.ts";
+import * as relays from "../../proxy/relay/relay.ts";
+import { watchForLeaks } from "../helpers/leaks.ts";
 import { clientOpening, firstRequest, RawClient } from "../helpers/raw-client.ts";
 import { daemonSettings, startStandIn } from "../helpers/stand-in-daemon.ts";
 import { startTestProxy } from "../helpers/test-proxy.ts";
@@ -33,9 +35,9 @@ function hashAll(socket: net.Socket, slow: boolean): Promise<string> {
 	});
 }
 
-vi.mock(import("../../proxy/wire/kernel-pipe.ts"), async (importOriginal) => {
+vi.mock(import("../../proxy/relay/relay.ts"), async (importOriginal) => {
 	const actual = await importOriginal();
-	return { ...actual, kernelPipes: vi.fn(actual.kernelPipes) };
+	return { ...actual, processRelay: vi.fn(actual.processRelay) };
 });
 
 function isPipe(descriptor: string): boolean {
@@ -47,26 +49,39 @@ function isPipe(descriptor: string): boolean {
 	}
 }
 
-/** Has the wires copy what they move, as where there is no splice(2). */
-function withoutKernelPipes(): void {
-	vi.mocked(kernel.kernelPipes).mockReturnValue({ reason: "a test" });
-	onTestFinished(() => void vi.mocked(kernel.kernelPipes).mockReset());
+/** Has Node pass the bytes on, as where there is no node:ffi. */
+function withoutRelay(): void {
+	vi.mocked(relays.processRelay).mockReturnValue(undefined);
+	onTestFinished(() => void vi.mocked(relays.processRelay).mockReset());
 }
+
+/** Counts the connections that move to the relay. */
+function movedToRelay(): () => number {
+	const take = vi.spyOn(relays.Relay.prototype, "take");
+	onTestFinished(() => take.mockRestore());
+	return () => take.mock.results.filter(({ value }) => value !== undefined).length;
+}
+
+beforeAll(async () => {
+	const relay = relays.startRelay((what) => {
+		throw new Error(what);
+	});
+	if (relay instanceof relays.Relay) await relay.ready;
+});
 
 describe("the byte path", () => {
 	test.each([
-		["both fast", false, false, "moved"],
-		["a slow client", true, false, "moved"],
-		["a slow daemon", false, true, "moved"],
-		["both fast, by copying", false, false, "copied"],
-		["a slow client, by copying", true, false, "copied"],
-		["a slow daemon, by copying", false, true, "copied"],
+		["both fast", false, false, "relayed"],
+		["a slow client", true, false, "relayed"],
+		["a slow daemon", false, true, "relayed"],
+		["both fast, through Node", false, false, "through Node"],
+		["a slow client, through Node", true, false, "through Node"],
+		["a slow daemon, through Node", false, true, "through Node"],
 	])(
 		"moves 24 MB each way unchanged, each direction to its own end: %s",
 		async (_what, slowClient, slowDaemon, how) => {
-			if (how === "copied") withoutKernelPipes();
-			const move = vi.spyOn(kernel.KernelPipe.prototype, "fill");
-			onTestFinished(() => move.mockRestore());
+			if (how !== "relayed") withoutRelay();
+			const moved = movedToRelay();
 			const sizes = [1, 100, 4_096, 65_536, 300_000, 1 << 20];
 			const chunks = Array.from({ length: 17 * sizes.length }, (_, i) =>
 				randomBytes(sizes[i % sizes.length]!),
@@ -93,9 +108,7 @@ describe("the byte path", () => {
 			expect(await daemonGot).toBe(hashAfter(clientOpening, firstRequest));
 			await until(() => moves.at(-1)?.state === "closed");
 			expect(moves.at(-1)).toMatchObject({ reason: expect.stringMatching(/clientClosed|daemonClosed/) });
-			const movedBytes = move.mock.results.reduce((sum, { value }) => sum + value, 0);
-			if (how === "copied") expect(movedBytes).toBe(0);
-			else expect(movedBytes).toBeGreaterThan(1e6);
+			expect(moved()).toBe(how === "relayed" ? 1 : 0);
 		},
 	);
 
@@ -154,5 +167,88 @@ describe("the byte path", () => {
 		await until(() => daemon.connections[0]!.socket.readableEnded);
 		await until(() => events.at(-1)?.type === "connection.closed");
 		expect(events.at(-1)).toMatchObject({ connection: { reason: "clientClosed" } });
+	});
+});
+
+describe("a build whose bytes the relay passes on", () => {
+	/** A build that has said so much that it is. */
+	async function relayedBuild(from: { allowHalfOpen?: boolean } = {}) {
+		const daemon = await startStandIn((socket) => void socket.write(daemonSettings));
+		const tested = await startTestProxy();
+		tested.source.set([daemon.port]);
+		const leftNothing = watchForLeaks(tested);
+		const client = await RawClient.opened(tested.port, undefined, from);
+		await client.frame((f) => f.length === 6);
+		const [atDaemon] = daemon.connections;
+		await tested.until(() => atDaemon!.received.includes(firstRequest));
+		for (let word = 0; (await tested.metric("buildkit_proxy_relayed_connections")) === 0; word++) {
+			const before = atDaemon!.received.length;
+			client.send(Buffer.from(`word ${word}, `));
+			await tested.until(() => atDaemon!.received.length > before);
+		}
+		const close = () => tested.moves.find(({ state }) => state === "closed");
+		return { ...tested, client, atDaemon: atDaemon!, close, leftNothing };
+	}
+
+	test("goes on in both directions, and is counted", async () => {
+		const { proxy, client, atDaemon, until, clock, leftNothing } = await relayedBuild();
+		const heard = client.received.length;
+		atDaemon.socket.write("an answer");
+		await until(() => client.received.length > heard);
+		expect(client.received.subarray(heard).toString()).toBe("an answer");
+		client.send(Buffer.from("last word"));
+		await until(() => atDaemon.received.toString().endsWith("last word"));
+		clock.advance(livenessSampleMs);
+		const [connection] = proxy.state().pools[0]!.connections;
+		expect(connection).toMatchObject({
+			state: "live",
+			bytesFromClient: atDaemon.received.length + settingsAck.length,
+			bytesFromDaemon: daemonSettings.length + 9,
+		});
+		client.socket.destroy();
+		atDaemon.socket.end();
+		await leftNothing();
+	});
+
+	test("ends with its daemon's crash, at once", async () => {
+		const { client, atDaemon, until, close, leftNothing } = await relayedBuild();
+		atDaemon.socket.resetAndDestroy();
+		await client.closed;
+		await until(() => close() !== undefined);
+		expect(close()).toMatchObject({ reason: "daemonFailed" });
+		await leftNothing();
+	});
+
+	test("ends when its client is gone, with a reset or without", async () => {
+		for (const leave of ["destroy", "resetAndDestroy"] as const) {
+			const { client, atDaemon, until, close, leftNothing } = await relayedBuild();
+			client.socket[leave]();
+			await until(() => atDaemon.socket.readableEnded);
+			atDaemon.socket.end();
+			await until(() => close() !== undefined);
+			expect(close()).toMatchObject({ reason: "clientClosed" });
+			await leftNothing();
+		}
+	});
+
+	test("may end one direction and hear the answer on the other", async () => {
+		const { client, atDaemon, until, close, leftNothing } = await relayedBuild({ allowHalfOpen: true });
+		client.socket.end("that was all");
+		await until(() => atDaemon.socket.readableEnded);
+		expect(atDaemon.received.toString().slice(-12)).toBe("that was all");
+		atDaemon.socket.end("here is more");
+		await client.closed;
+		expect(client.received.toString().slice(-12)).toBe("here is more");
+		await until(() => close() !== undefined);
+		expect(close()).toMatchObject({ reason: "clientClosed" });
+		await leftNothing();
+	});
+
+	test("ends with its proxy, and its daemon hears of it", async () => {
+		const { proxy, client, atDaemon, until } = await relayedBuild();
+		const closed = proxy.close();
+		await client.closed;
+		await until(() => atDaemon.socket.readableEnded);
+		await closed;
 	});
 });

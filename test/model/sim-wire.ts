@@ -40,6 +40,8 @@ export class SimWire implements Wire {
 
 	ownBuffer(): void {}
 
+	join(): void {}
+
 	write(bytes: Uint8Array): void {
 		if (this.#open && bytes.length > 0) this.far?.written(bytes);
 	}

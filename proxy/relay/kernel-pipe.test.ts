@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { KernelPipe, KernelPipes } from "./kernel-pipe.ts";
 
-/** Pipes that hold what a test says, and how many are open. */
+/** Pipes that take a byte at a time, and how many are open. */
 function pipes() {
 	let open = 0;
 	const made = new KernelPipes(() => {
 		open++;
-		const pipe = new KernelPipe(() => 1, [-1, -1]);
+		const pipe = new KernelPipe({ splice: () => 1, close: () => {} }, [-1, -1]);
 		pipe.close = () => {
 			open--;
 		};
@@ -42,7 +42,9 @@ test("no more than 64 hold something at a time, and few wait for the next time",
 
 test("where the process may open no more files there is none, now", () => {
 	let allowed = false;
-	const made = new KernelPipes(() => (allowed ? new KernelPipe(() => 0, [-1, -1]) : undefined));
+	const made = new KernelPipes(() =>
+		allowed ? new KernelPipe({ splice: () => 0, close: () => {} }, [-1, -1]) : undefined,
+	);
 	expect(made.lend()).toBeUndefined();
 	allowed = true;
 	expect(made.lend()).toBeDefined();

@@ -1,0 +1,132 @@
+import { unreachable } from "../../common/error.ts";
+import { Direction } from "./direction.ts";
+import { Epoll, epollIn } from "./epoll.ts";
+import { KernelPipes } from "./kernel-pipe.ts";
+import { type Command, Counts, type Report } from "./messages.ts";
+import { bulkPauseMs } from "./read-pacing.ts";
+import { RelaySocket, type RelaySocketOwner } from "./relay-socket.ts";
+import { errno, type SystemCalls } from "./system-calls.ts";
+
+/** Without anything to do; whoever wants something wakes it. */
+const idleMs = 1_000;
+/** No socket has this number. */
+const commandId = 0;
+
+interface Inbox {
+	/** Can be read when there is a command. */
+	readonly fd: number;
+	/** The next one. */
+	readonly next: () => Command | undefined;
+}
+
+/** Passes bytes on between the sockets of many connections, one thread for all. */
+export class RelayLoop {
+	readonly #calls: SystemCalls;
+	readonly #inbox: Inbox;
+	readonly #report: (report: Report) => void;
+	readonly #epoll: Epoll;
+	readonly #pipes: KernelPipes;
+	readonly #owner: RelaySocketOwner;
+	readonly #sockets = new Map<number, RelaySocket>();
+	/** In the order in which their rest is over. */
+	#resting: { readonly socket: RelaySocket; readonly until: number }[] = [];
+	#stopped = false;
+
+	constructor(calls: SystemCalls, inbox: Inbox, report: (report: Report) => void) {
+		this.#calls = calls;
+		this.#inbox = inbox;
+		this.#report = report;
+		this.#epoll = new Epoll(calls);
+		this.#pipes = KernelPipes.of(calls);
+		this.#owner = {
+			calls,
+			now: () => performance.now(),
+			await: ({ end }, before, wanted) => this.#epoll.change(end.fd, end.id, before, wanted),
+			rests: (socket) => this.#resting.push({ socket, until: performance.now() + bulkPauseMs }),
+			ended: ({ end }) => report({ t: "ended", id: end.id }),
+			closed: ({ end }, errno) => {
+				this.#sockets.delete(end.id);
+				report({ t: "closed", id: end.id, errno });
+			},
+		};
+		this.#epoll.change(inbox.fd, commandId, 0, epollIn);
+	}
+
+	/** Returns when it is told to stop. */
+	run(): void {
+		this.#report({ t: "ready" });
+		const ready = (id: number, events: number) => this.#ready(id, events);
+		while (!this.#stopped) {
+			this.#epoll.wait(this.#patienceMs(), ready);
+			this.#wakeRested();
+		}
+	}
+
+	#ready(id: number, events: number): void {
+		if (id === commandId) return this.#takeCommands();
+		const socket = this.#sockets.get(id);
+		if (socket !== undefined) this.#guard(socket, () => socket.ready(events));
+	}
+
+	#takeCommands(): void {
+		this.#calls.hush(this.#inbox.fd);
+		for (let command = this.#inbox.next(); command !== undefined; command = this.#inbox.next())
+			this.#obey(command);
+	}
+
+	#obey(command: Command): void {
+		switch (command.t) {
+			case "take":
+				return this.#take(command);
+			case "end": {
+				const socket = this.#sockets.get(command.id);
+				if (socket !== undefined) this.#guard(socket, () => socket.endSending());
+				return;
+			}
+			case "destroy": {
+				const socket = this.#sockets.get(command.id);
+				if (socket !== undefined) this.#guard(socket, () => socket.close());
+				return;
+			}
+			case "stop":
+				this.#stopped = true;
+				return;
+			default:
+				return unreachable(command);
+		}
+	}
+
+	#take({ ends, counts }: Extract<Command, { t: "take" }>): void {
+		const there = new Direction(this.#calls, this.#pipes);
+		const back = new Direction(this.#calls, this.#pipes);
+		const one = new RelaySocket(ends[0], new Counts(counts, 0), { out: there, in: back }, this.#owner);
+		const other = new RelaySocket(ends[1], new Counts(counts, 1), { out: back, in: there }, this.#owner);
+		this.#sockets.set(ends[0].id, one).set(ends[1].id, other);
+		this.#guard(one, () => RelaySocket.join(one, other));
+	}
+
+	/** A fault in the handling of one connection must not end the builds on all others. */
+	#guard(socket: RelaySocket, run: () => void): void {
+		try {
+			run();
+		} catch (thrown) {
+			this.#report({ t: "fault", stack: thrown instanceof Error ? `${thrown.stack}` : String(thrown) });
+			socket.close(errno.io);
+		}
+	}
+
+	#patienceMs(): number {
+		const [first] = this.#resting;
+		return first === undefined ? idleMs : Math.max(Math.ceil(first.until - performance.now()), 0);
+	}
+
+	#wakeRested(): void {
+		const [first] = this.#resting;
+		if (first === undefined) return;
+		const now = performance.now();
+		if (now < first.until) return;
+		const due = this.#resting.filter(({ until }) => until <= now);
+		this.#resting = this.#resting.filter(({ until }) => until > now);
+		for (const { socket } of due) this.#guard(socket, () => socket.rested());
+	}
+}
