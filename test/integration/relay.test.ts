@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import net from "node:net";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -36,9 +38,10 @@ interface Side {
 
 let relay: Relay;
 
-function startRelay(): Promise<Relay> {
+function startRelay(faults?: string[]): Promise<Relay> {
 	const started = Relay.start((what) => {
-		throw new Error(what);
+		if (faults === undefined) throw new Error(what);
+		faults.push(what);
 	});
 	if (!(started instanceof Relay)) throw new Error(started.reason);
 	return started.ready.then(() => started);
@@ -105,35 +108,57 @@ async function passEndsOn([one, other]: readonly [Side, Side]): Promise<void> {
 	await Promise.all([one.tells(2), other.tells(2)]);
 }
 
-const pattern = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 31 + (i >> 8)) % 256));
+/** A megabyte that says where it was cut out of more. */
+const pattern = Buffer.from(Array.from({ length: 2 << 20 }, (_, i) => (i * 31 + (i >> 8)) % 256));
+
+const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 1 << 20 })), {
+	maxLength: 12,
+});
+/** After so many bytes a reader does something else for a moment. */
+const restEach = fc.constantFrom(Number.POSITIVE_INFINITY, 100_000);
+/** What either end of a connection says, in writes of such sizes, and how it listens. */
+const talk = fc.record({
+	from: fc.nat({ max: 1 << 20 }),
+	up: sizes,
+	down: sizes,
+	daemonRests: restEach,
+	clientRests: restEach,
+});
+type Talk = typeof talk extends fc.Arbitrary<infer T> ? T : never;
+
+async function passesOn({ from, up, down, daemonRests, clientRests }: Talk): Promise<void> {
+	const sides = await relayed();
+	const [client, daemon] = sides;
+	const got = [readAll(daemon.far, daemonRests), readAll(client.far, clientRests)] as const;
+	const cut = (all: readonly number[]) => all.map((size) => pattern.subarray(from, from + size));
+	const sent = [up, down].map((all) => Buffer.concat(cut(all)));
+	for (const bytes of cut(up)) client.far.write(bytes);
+	for (const bytes of cut(down)) daemon.far.write(bytes);
+	client.far.end();
+	daemon.far.end();
+	await passEndsOn(sides);
+	expect((await got[0]).equals(sent[0]!)).toBe(true);
+	expect((await got[1]).equals(sent[1]!)).toBe(true);
+	expect([client.relayed.bytesRead, daemon.relayed.bytesRead]).toEqual(sent.map((s) => s.length));
+	expect([client.relayed.pendingBytes, daemon.relayed.pendingBytes]).toEqual([0, 0]);
+	expect([client.told, daemon.told]).toEqual([
+		["end", "close"],
+		["end", "close"],
+	]);
+}
 
 describe("the relay", () => {
 	test("passes on any bytes in order, both ways at once, whatever their sizes and whoever is slow", async () => {
-		const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 1 << 20 })), {
-			maxLength: 12,
-		});
-		const restEach = fc.constantFrom(Number.POSITIVE_INFINITY, 100_000);
+		await fc.assert(fc.asyncProperty(talk, passesOn), { numRuns: 40 });
+	});
+
+	test("keeps the bytes of many connections apart", async () => {
+		const talks = fc.array(talk, { minLength: 30, maxLength: 30 });
 		await fc.assert(
-			fc.asyncProperty(sizes, sizes, restEach, restEach, async (up, down, slowDaemon, slowClient) => {
-				const sides = await relayed();
-				const [client, daemon] = sides;
-				const got = [readAll(daemon.far, slowDaemon), readAll(client.far, slowClient)] as const;
-				const sent = [up, down].map((all) => Buffer.concat(all.map((size) => pattern.subarray(0, size))));
-				for (const size of up) client.far.write(pattern.subarray(0, size));
-				for (const size of down) daemon.far.write(pattern.subarray(0, size));
-				client.far.end();
-				daemon.far.end();
-				await passEndsOn(sides);
-				expect((await got[0]).equals(sent[0]!)).toBe(true);
-				expect((await got[1]).equals(sent[1]!)).toBe(true);
-				expect([client.relayed.bytesRead, daemon.relayed.bytesRead]).toEqual(sent.map((s) => s.length));
-				expect([client.relayed.pendingBytes, daemon.relayed.pendingBytes]).toEqual([0, 0]);
-				expect([client.told, daemon.told]).toEqual([
-					["end", "close"],
-					["end", "close"],
-				]);
+			fc.asyncProperty(talks, async (all) => {
+				await Promise.all(all.map(passesOn));
 			}),
-			{ numRuns: 40 },
+			{ numRuns: 3 },
 		);
 	});
 
@@ -146,7 +171,7 @@ describe("the relay", () => {
 				const [client, daemon] = sides;
 				for (const { far } of sides) {
 					if (!slow) far.resume();
-					for (let i = 0; i < 8; i++) far.write(pattern);
+					for (let i = 0; i < 4; i++) far.write(pattern);
 				}
 				const [one, other] = ofDaemon ? [daemon, client] : [client, daemon];
 				// Slow ones stop each other before that.
@@ -249,6 +274,27 @@ describe("the relay", () => {
 		daemon.relayed.destroy();
 		await daemon.tells(1);
 		expect([client.told, daemon.told]).toEqual([["close"], ["close"]]);
+	});
+
+	test("a fault in one connection ends that one, and is told", async () => {
+		const faults: string[] = [];
+		const own = await startRelay(faults);
+		onTestFinished(() => own.stop());
+		const [, beside] = await relayed(own);
+		const { near } = await connected();
+		onTestFinished(() => void near.destroy());
+		const regular = openSync(fileURLToPath(import.meta.url), "r");
+		onTestFinished(() => closeSync(regular));
+		const { promise: closed, resolve } = Promise.withResolvers<NodeJS.ErrnoException | undefined>();
+		const quiet = { onEnd: () => {}, onClose: () => {} };
+		// What epoll cannot wait for.
+		const [, other] = own.take([regular, fileDescriptor(near)!], [{ ...quiet, onClose: resolve }, quiet])!;
+		expect(await closed).toMatchObject({ code: "EIO" });
+		expect(faults).toEqual([expect.stringContaining("epoll_ctl: EPERM")]);
+		other.destroy();
+		beside.far.write("still here");
+		await until(() => beside.relayed.bytesRead === 10);
+		await until(() => own.connections === 1);
 	});
 
 	test("keeps no process that has nothing else to do", async () => {
