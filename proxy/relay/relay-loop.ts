@@ -44,9 +44,9 @@ export class RelayLoop {
 			await: ({ end }, before, wanted) => this.#epoll.change(end.fd, end.id, before, wanted),
 			rests: (socket) => this.#resting.push({ socket, until: performance.now() + bulkPauseMs }),
 			ended: ({ end }) => report({ t: "ended", id: end.id }),
-			closed: ({ end }, errno) => {
+			closed: ({ end }, failed) => {
 				this.#sockets.delete(end.id);
-				report({ t: "closed", id: end.id, errno });
+				report({ t: "closed", id: end.id, errno: failed });
 			},
 		};
 		this.#epoll.change(inbox.fd, commandId, 0, epollIn);
@@ -64,8 +64,7 @@ export class RelayLoop {
 
 	#ready(id: number, events: number): void {
 		if (id === commandId) return this.#takeCommands();
-		const socket = this.#sockets.get(id);
-		if (socket !== undefined) this.#guard(socket, () => socket.ready(events));
+		this.#with(id, (socket) => socket.ready(events));
 	}
 
 	#takeCommands(): void {
@@ -78,16 +77,10 @@ export class RelayLoop {
 		switch (command.t) {
 			case "take":
 				return this.#take(command);
-			case "end": {
-				const socket = this.#sockets.get(command.id);
-				if (socket !== undefined) this.#guard(socket, () => socket.endSending());
-				return;
-			}
-			case "destroy": {
-				const socket = this.#sockets.get(command.id);
-				if (socket !== undefined) this.#guard(socket, () => socket.close());
-				return;
-			}
+			case "end":
+				return this.#with(command.id, (socket) => socket.endSending());
+			case "destroy":
+				return this.#with(command.id, (socket) => socket.close());
 			case "stop":
 				this.#stopped = true;
 				return;
@@ -105,10 +98,16 @@ export class RelayLoop {
 		this.#guard(one, () => RelaySocket.join(one, other));
 	}
 
+	/** Nothing, when it is gone. */
+	#with(id: number, run: (socket: RelaySocket) => void): void {
+		const socket = this.#sockets.get(id);
+		if (socket !== undefined) this.#guard(socket, run);
+	}
+
 	/** A fault in the handling of one connection must not end the builds on all others. */
-	#guard(socket: RelaySocket, run: () => void): void {
+	#guard(socket: RelaySocket, run: (socket: RelaySocket) => void): void {
 		try {
-			run();
+			run(socket);
 		} catch (thrown) {
 			this.#report({ t: "fault", stack: thrown instanceof Error ? `${thrown.stack}` : String(thrown) });
 			socket.close(errno.io);
@@ -127,6 +126,6 @@ export class RelayLoop {
 		if (now < first.until) return;
 		const due = this.#resting.filter(({ until }) => until <= now);
 		this.#resting = this.#resting.filter(({ until }) => until > now);
-		for (const { socket } of due) this.#guard(socket, () => socket.rested());
+		for (const { socket } of due) this.#guard(socket, (it) => it.rested());
 	}
 }

@@ -31,6 +31,11 @@ export interface Relayed {
 	destroy(): void;
 }
 
+/** Why there can be none here. */
+interface NoRelay {
+	readonly reason: string;
+}
+
 interface Taken {
 	readonly fd: number;
 	readonly events: RelayedEvents;
@@ -47,8 +52,7 @@ export class Relay {
 	readonly #bell: number;
 	readonly #taken = new Map<number, Taken>();
 	readonly #onFault: (what: string) => void;
-	/** Resolves once it takes sockets. */
-	readonly ready: Promise<void>;
+	readonly #ready = Promise.withResolvers<void>();
 	#lastId = 0;
 	#state: "starting" | "running" | "over" = "starting";
 
@@ -59,12 +63,7 @@ export class Relay {
 		// What Node was told for the process (a profiler, a module to load first) is not meant for the thread.
 		const options = { workerData: this.#bell, name: "relay", execArgv: [] };
 		this.#worker = new Worker(thread, options);
-		const { promise, resolve } = Promise.withResolvers<void>();
-		this.ready = promise;
-		this.#worker.on("message", (report: Report) => {
-			this.#heard(report);
-			if (report.t === "ready") resolve();
-		});
+		this.#worker.on("message", (report: Report) => this.#heard(report));
 		this.#worker.on("error", (error: unknown) => onFault(String(error)));
 		this.#worker.on("exit", () => this.#over());
 		// It is no reason for the process to go on. Last, as who listens to it is one.
@@ -73,13 +72,18 @@ export class Relay {
 		process.once("exit", () => this.stop());
 	}
 
+	/** Resolves once it takes sockets. */
+	get ready(): Promise<void> {
+		return this.#ready.promise;
+	}
+
 	/** How many it passes on between, whole or half gone. */
 	get connections(): number {
 		return Math.ceil(this.#taken.size / 2);
 	}
 
 	/** Starts the thread; or says why there can be none here. */
-	static start(onFault: (what: string) => void): Relay | { readonly reason: string } {
+	static start(onFault: (what: string) => void): Relay | NoRelay {
 		const calls = SystemCalls.load();
 		return calls instanceof SystemCalls ? new Relay(calls, onFault) : calls;
 	}
@@ -146,6 +150,7 @@ export class Relay {
 		switch (report.t) {
 			case "ready":
 				this.#state = "running";
+				this.#ready.resolve();
 				return;
 			case "ended":
 				this.#taken.get(report.id)?.events.onEnd();
@@ -179,10 +184,10 @@ function systemError(errno: number): Error {
 	return Object.assign(new Error(`read ${code}`), { code });
 }
 
-let started: Relay | { readonly reason: string } | undefined;
+let started: Relay | NoRelay | undefined;
 
 /** Starts the process's relay, unless it has one; or says why there can be none. `onFault` hears of faults of ours. */
-export function startRelay(onFault: (what: string) => void): Relay | { readonly reason: string } {
+export function startRelay(onFault: (what: string) => void): Relay | NoRelay {
 	started ??= Relay.start(onFault);
 	return started;
 }

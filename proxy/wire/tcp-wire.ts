@@ -197,9 +197,11 @@ export class TcpWire implements Wire {
 
 	/** Moves both, if neither has anything pending or has ended; else after another read. */
 	#moveToRelay(peer: TcpWire): void {
+		const relay = processRelay();
+		if (relay === undefined) return;
 		const [ours, theirs] = [this.#movable(), peer.#movable()];
 		if (ours === undefined || theirs === undefined) return;
-		const relayed = processRelay()?.take([ours, theirs], [this.#relayedEvents(), peer.#relayedEvents()]);
+		const relayed = relay.take([ours, theirs], [this.#relayedEvents(), peer.#relayedEvents()]);
 		if (relayed === undefined) return;
 		this.#leaveTo(relayed[0]);
 		peer.#leaveTo(relayed[1]);
