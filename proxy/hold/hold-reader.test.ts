@@ -215,8 +215,17 @@ describe("HoldReader", () => {
 		const reader = new HoldReader();
 		reader.read(Buffer.concat([opening, settingsAck]));
 		reader.release();
-		const verdicts = reader.read(frame(frameType.data, 0, 0, Buffer.from("data")));
-		expect(verdicts.map(({ t }) => t)).toEqual(["keep", "keep"]);
+		const data = frame(frameType.data, 0, 0, Buffer.from("data"));
+		expect(reader.read(data)).toEqual([{ t: "keep", bytes: data }]);
+	});
+
+	test("does not look at what follows the ACK once there is a daemon, however much has come with it", () => {
+		const reader = new HoldReader();
+		reader.read(opening);
+		reader.release();
+		const raw = Buffer.alloc(64 * 1024);
+		const verdicts = reader.read(Buffer.concat([settingsAck, raw]));
+		expect(verdicts).toEqual([{ t: "settingsAck" }, { t: "keep", bytes: raw }]);
 	});
 
 	test("refuses a header block that never ends, however small its frames are", () => {

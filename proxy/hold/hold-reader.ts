@@ -63,13 +63,19 @@ export class HoldReader {
 		return this.#ackSeen;
 	}
 
+	/** Nothing is left to find: all else is the daemon's as it is. */
+	get #isDone(): boolean {
+		return !this.#holding && this.#ackSeen;
+	}
+
 	/** Reads one chunk of any size, split anywhere. */
 	read(chunk: Uint8Array): HoldVerdict[] {
 		const verdicts: HoldVerdict[] = [];
 		let at = 0;
-		while (at < chunk.length && this.#phase.t !== "refused") {
+		while (at < chunk.length && this.#phase.t !== "refused" && !this.#isDone) {
 			at = this.#step(chunk, at, verdicts);
 		}
+		if (this.#isDone && at < chunk.length) verdicts.push({ t: "keep", bytes: chunk.subarray(at) });
 		return verdicts;
 	}
 
