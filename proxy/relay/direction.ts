@@ -8,7 +8,7 @@ const maxReads = 8;
 const bulkReads = 4;
 /** So many arrivals in a row that would have been one read, and it is bulk no more. */
 const maxSmallArrivals = 16;
-/** So many at once are worth their wakeup: waiting for more would only keep the sender waiting. */
+/** After a move of so many, more may have come meanwhile. */
 const manyBytes = 256 * 1024;
 
 /** What there was: nothing now, so many bytes, the end of them, or an error's number. */
@@ -46,10 +46,9 @@ export class Direction {
 		return pipe === undefined ? this.#copy(from, to) : this.#moveInKernel(from, to, pipe);
 	}
 
-	/** Whether the next move waits for more to come, after one of so many bytes at `now` (ms). */
-	rests(bytes: number, now: () => number): boolean {
-		if (bytes >= manyBytes || this.#pacing.ignores(bytes)) return false;
-		return this.#pacing.pauses(bytes, now());
+	/** Whether the next move waits for more to come, after one of so many bytes. */
+	rests(bytes: number): boolean {
+		return this.#pacing.rests(bytes);
 	}
 
 	/** Gives on what is pending. Returns the error's number when that failed; 0 too when there is still no room. */

@@ -3,7 +3,7 @@ import { Direction } from "./direction.ts";
 import { Epoll, epollIn } from "./epoll.ts";
 import { KernelPipes } from "./kernel-pipe.ts";
 import { type Command, Counts, type Report } from "./messages.ts";
-import { bulkPauseMs } from "./read-pacing.ts";
+import { restMs } from "./read-pacing.ts";
 import { RelaySocket, type RelaySocketOwner } from "./relay-socket.ts";
 import { errno, type SystemCalls } from "./system-calls.ts";
 
@@ -28,8 +28,8 @@ export class RelayLoop {
 	readonly #pipes: KernelPipes;
 	readonly #owner: RelaySocketOwner;
 	readonly #sockets = new Map<number, RelaySocket>();
-	/** In the order in which their rest is over. */
-	#resting: { readonly socket: RelaySocket; readonly until: number }[] = [];
+	/** Until when; in the order in which they are over. */
+	readonly #rests = new Map<RelaySocket, number>();
 	#stopped = false;
 
 	constructor(calls: SystemCalls, inbox: Inbox, report: (report: Report) => void) {
@@ -40,9 +40,11 @@ export class RelayLoop {
 		this.#pipes = KernelPipes.of(calls);
 		this.#owner = {
 			calls,
-			now: () => performance.now(),
 			await: ({ end }, before, wanted) => this.#epoll.change(end.fd, end.id, before, wanted),
-			rests: (socket) => this.#resting.push({ socket, until: performance.now() + bulkPauseMs }),
+			rests: (socket) => {
+				this.#rests.delete(socket);
+				this.#rests.set(socket, performance.now() + restMs);
+			},
 			ended: ({ end }) => report({ t: "ended", id: end.id }),
 			closed: ({ end }, failed) => {
 				this.#sockets.delete(end.id);
@@ -115,17 +117,17 @@ export class RelayLoop {
 	}
 
 	#patienceMs(): number {
-		const [first] = this.#resting;
-		return first === undefined ? idleMs : Math.max(Math.ceil(first.until - performance.now()), 0);
+		for (const until of this.#rests.values()) return Math.max(Math.ceil(until - performance.now()), 0);
+		return idleMs;
 	}
 
 	#wakeRested(): void {
-		const [first] = this.#resting;
-		if (first === undefined) return;
+		if (this.#rests.size === 0) return;
 		const now = performance.now();
-		if (now < first.until) return;
-		const due = this.#resting.filter(({ until }) => until <= now);
-		this.#resting = this.#resting.filter(({ until }) => until > now);
-		for (const { socket } of due) this.#guard(socket, (it) => it.rested());
+		for (const [socket, until] of this.#rests) {
+			if (until > now) return;
+			this.#rests.delete(socket);
+			this.#guard(socket, (it) => it.rested());
+		}
 	}
 }

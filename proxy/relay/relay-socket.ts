@@ -2,15 +2,15 @@ import { unreachable } from "../../common/error.ts";
 import type { Direction } from "./direction.ts";
 import { epollIn, epollOut } from "./epoll.ts";
 import type { Counts, End } from "./messages.ts";
+import { muchBytes } from "./read-pacing.ts";
 import type { SystemCalls } from "./system-calls.ts";
 
 /** What a socket needs of the thread that it is in. */
 export interface RelaySocketOwner {
 	readonly calls: SystemCalls;
-	readonly now: () => number;
 	/** `before` is waited for no longer, `wanted` is from now on. */
 	readonly await: (socket: RelaySocket, before: number, wanted: number) => void;
-	/** It is to be read again in a moment. */
+	/** It is to be read in a moment, even if little has come. */
 	readonly rests: (socket: RelaySocket) => void;
 	readonly ended: (socket: RelaySocket) => void;
 	readonly closed: (socket: RelaySocket, errno: number) => void;
@@ -21,7 +21,7 @@ type Reading =
 	| "open"
 	/** Its peer has no room for what was read. */
 	| "blocked"
-	/** Waits a moment, so that more comes. */
+	/** Waits until much has come, but no longer than a moment. */
 	| "resting"
 	| "ended";
 
@@ -46,6 +46,7 @@ export class RelaySocket {
 	#sending: Sending = "open";
 	#closed = false;
 	#awaited = 0;
+	#lowWater = 1;
 
 	constructor(
 		end: End,
@@ -71,7 +72,7 @@ export class RelaySocket {
 	/** Something has come of what it waits for (epoll_ctl(2)); errors and hangups are found by trying. */
 	ready(events: number): void {
 		if (events & ~epollIn) this.#giveOn();
-		if (events & ~epollOut && this.#reading === "open") this.#read();
+		if (events & ~epollOut && this.#reads) this.#read();
 	}
 
 	/** The moment is over. */
@@ -128,9 +129,34 @@ export class RelaySocket {
 
 	#afterBytes(bytes: number): Reading {
 		if (this.#out.pendingBytes > 0) return "blocked";
-		if (!this.#out.rests(bytes, this.#owner.now)) return "open";
+		return this.#out.rests(bytes) ? this.#rest() : this.#stayAwake();
+	}
+
+	#rest(): Reading {
+		this.#setLowWater(muchBytes);
 		this.#owner.rests(this);
 		return "resting";
+	}
+
+	/** Waits for any byte, as long as it takes. */
+	#stayAwake(): Reading {
+		this.#setLowWater(1);
+		return "open";
+	}
+
+	#setLowWater(bytes: number): void {
+		if (bytes === this.#lowWater) return;
+		this.#lowWater = bytes;
+		this.#owner.calls.setLowWater(this.end.fd, bytes);
+	}
+
+	/** Its peer has room again. */
+	#unblock(): void {
+		if (this.#reading === "blocked") this.#reading = this.#lowWater > 1 ? this.#rest() : "open";
+	}
+
+	get #reads(): boolean {
+		return this.#reading === "open" || this.#reading === "resting";
 	}
 
 	/** It may have room again for what is pending. */
@@ -140,7 +166,7 @@ export class RelaySocket {
 		this.#counts.pendingBytes = this.#in.pendingBytes;
 		if (failed !== 0) return this.close(failed);
 		if (this.#in.pendingBytes > 0) return;
-		if (this.#peer.#reading === "blocked") this.#peer.#reading = "open";
+		this.#peer.#unblock();
 		this.#finish();
 		this.#update();
 		this.#peer.#update();
@@ -155,7 +181,7 @@ export class RelaySocket {
 
 	/** Waits for what it needs now. A socket that needs nothing is not waited for, or its errors would come again and again. */
 	#update(): void {
-		const reads = this.#reading === "open" && !this.#peer.#closed;
+		const reads = this.#reads && !this.#peer.#closed;
 		const wanted = this.#closed ? 0 : (reads ? epollIn : 0) | (this.#in.pendingBytes > 0 ? epollOut : 0);
 		if (wanted === this.#awaited) return;
 		this.#owner.await(this, this.#awaited, wanted);

@@ -3,6 +3,8 @@ import { fromCLibrary } from "../../common/c-library.ts";
 /** From the kernel's headers (asm-generic), the same on every architecture that Node runs on. */
 export const errno = { interrupted: 4, io: 5, again: 11 } as const;
 const shutWr = 1;
+const solSocket = 1;
+const soRcvlowat = 18;
 const oNonblock = 0o4000;
 const oCloexec = 0o2000000;
 const dupCloexec = 1030;
@@ -20,6 +22,7 @@ export const readBytes = 64 * 1024;
  */
 const definitions = {
 	__errno_location: { arguments: [], return: "pointer" },
+	setsockopt: { arguments: ["i32", "i32", "i32", "pointer", "u32"], return: "i32" },
 	shutdown: { arguments: ["i32", "i32"], return: "i32" },
 	fcntl: { arguments: ["i32", "i32", "i32"], return: "i32" },
 	close: { arguments: ["i32"], return: "i32" },
@@ -46,6 +49,7 @@ export class SystemCalls {
 	readonly #addressOf: C["addressOf"];
 	readonly #errno: () => number;
 	readonly #buffer: bigint;
+	readonly #option = new Int32Array(1);
 
 	private constructor({ functions, addressOf, intAt }: C) {
 		this.#c = functions;
@@ -82,6 +86,12 @@ export class SystemCalls {
 
 	send(fd: number, bytes: Uint8Array): number {
 		return this.#result(this.#c.write(fd, bytes, bytes.length));
+	}
+
+	/** A wait for what comes ends only when so much is there; see SO_RCVLOWAT, socket(7). */
+	setLowWater(fd: number, bytes: number): void {
+		this.#option[0] = bytes;
+		this.#c.setsockopt(fd, solSocket, soRcvlowat, this.#option, this.#option.byteLength);
 	}
 
 	/** Ends the sending direction. */

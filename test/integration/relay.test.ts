@@ -82,14 +82,23 @@ async function relayed(by = relay): Promise<[Side, Side]> {
 	return [sides[0]!, sides[1]!];
 }
 
-async function readAll(socket: net.Socket, restEach = Number.POSITIVE_INFINITY): Promise<Buffer> {
+/** Reads to the end, or until it has so many bytes. */
+async function readAll(
+	socket: net.Socket,
+	restEach = Number.POSITIVE_INFINITY,
+	bytes = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
 	const chunks: Buffer[] = [];
 	let sinceRest = 0;
+	let left = bytes;
 	return await new Promise((resolve, reject) => {
+		const done = () => resolve(Buffer.concat(chunks));
 		socket.on("error", reject);
-		socket.on("end", () => resolve(Buffer.concat(chunks)));
+		socket.on("end", done);
 		socket.on("data", (chunk: Buffer) => {
 			chunks.push(chunk);
+			left -= chunk.length;
+			if (left <= 0) done();
 			sinceRest += chunk.length;
 			if (sinceRest < restEach) return;
 			sinceRest = 0;
@@ -150,6 +159,23 @@ async function passesOn({ from, up, down, daemonRests, clientRests }: Talk): Pro
 describe("the relay", () => {
 	test("passes on any bytes in order, both ways at once, whatever their sizes and whoever is slow", async () => {
 		await fc.assert(fc.asyncProperty(talk, passesOn), { numRuns: 40 });
+	});
+
+	test("all of a bulk transfer arrives though its sender stays and says no more, however slow its reader is", async () => {
+		const bulk = fc.integer({ min: 1 << 20, max: 12 << 20 });
+		await fc.assert(
+			fc.asyncProperty(bulk, restEach, async (bytes, daemonRests) => {
+				const [client, daemon] = await relayed();
+				const got = readAll(daemon.far, daemonRests, bytes);
+				client.far.write(Buffer.alloc(bytes, "x"));
+				expect(await got).toHaveLength(bytes);
+				// And so does a word after it.
+				const word = readAll(daemon.far, daemonRests, 1);
+				client.far.write("!");
+				expect((await word).toString()).toBe("!");
+			}),
+			{ numRuns: 20 },
+		);
 	});
 
 	test("keeps the bytes of many connections apart", async () => {
