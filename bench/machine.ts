@@ -2,13 +2,14 @@ import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { projectRoot } from "../test/tools/paths.ts";
 import { findProgram } from "../test/tools/programs.ts";
+import { congestionControl } from "./network.ts";
 
 /** Where the numbers come from: without it they mean nothing later. Two lines. */
 export function describeMachine(): string {
 	const model = cpus()[0]?.model.trim() ?? "unknown CPU";
 	const memoryGib = Math.round(totalmem() / 2 ** 30);
 	const load = loadavg()[0]?.toFixed(1) ?? "?";
-	const machine = `${model}, ${cpus().length} cores, ${memoryGib} GiB, ${process.platform} ${release()}, load ${load}`;
+	const machine = `${model}, ${cpus().length} cores, ${memoryGib} GiB, ${process.platform} ${release()}, ${congestionControl}, load ${load}`;
 	const versions = [
 		`buildkit-scaler ${commit()}`,
 		`node ${process.version}`,

@@ -1,6 +1,7 @@
-// node bench/main.ts [scenario] [options]: the proxy side by side with its rivals, as ratios. See --help.
+// npm run bench -- [scenario] [options]: the proxy side by side with its rivals, as ratios. See --help.
 import { Cleanup } from "../test/helpers/cleanup.ts";
 import { describeMachine } from "./machine.ts";
+import { setUpNetwork } from "./network.ts";
 import { type BenchOptions, readOptions, type ScenarioName, UsageError, usage } from "./options.ts";
 import { connect } from "./scenarios/connect.ts";
 import { echo } from "./scenarios/echo.ts";
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
 		process.stdout.write(usage);
 		return exit.clean;
 	}
+	await setUpNetwork();
 	process.stdout.write(describeMachine());
 	let missed = false;
 	for (const name of options.scenarios) {

@@ -21,7 +21,7 @@ export interface BenchOptions {
 	readonly assert: boolean;
 }
 
-export const usage = `node bench/main.ts [${scenarioNames.join(" | ")}] [options]
+export const usage = `npm run bench -- [${scenarioNames.join(" | ")}] [options]
 Measures the proxy side by side with its rivals, and with push and streams the scaler; without a scenario, all but soak.
   --runs N        counted rounds (upload, relay and echo: 5, connect: 300, push: 500, holds: 1); one more warms up, but for holds
   --size-mib N    size of an upload or a transfer (1024)
