@@ -1,7 +1,7 @@
 // npm run bench -- [scenario] [options]: the proxy side by side with its rivals, as ratios. See --help.
 import { Cleanup } from "../test/helpers/cleanup.ts";
 import { describeMachine } from "./machine.ts";
-import { setUpNetwork } from "./network.ts";
+import { useOwnNetwork } from "./network.ts";
 import { type BenchOptions, readOptions, type ScenarioName, UsageError, usage } from "./options.ts";
 import { connect } from "./scenarios/connect.ts";
 import { echo } from "./scenarios/echo.ts";
@@ -33,7 +33,7 @@ async function main(): Promise<number> {
 		process.stdout.write(usage);
 		return exit.clean;
 	}
-	await setUpNetwork();
+	await useOwnNetwork();
 	process.stdout.write(describeMachine());
 	let missed = false;
 	for (const name of options.scenarios) {
