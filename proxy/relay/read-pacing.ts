@@ -3,7 +3,7 @@ const bulkReadBytes = 16 * 1024;
 
 /**
  * After a bulk read the next one waits until so much has come, or for `restMs`. Moving bytes costs wakeups rather than
- * copies, ours and the receiver's: 4% of the time and a tenth of the CPU of a context upload (bench/). Nothing that was read waits.
+ * copies, ours and the receiver's: 4% of the time of a context upload (bench/). Nothing that was read waits.
  */
 export const muchBytes = 32 * 1024;
 export const restMs = 1;
